@@ -1,0 +1,65 @@
+"""How a process of Voxroll starts and ends, the same for all three.
+
+Settings are read, logs set up, then `serve(settings, stop)` runs until `stop` is set by SIGTERM, by SIGINT, or, when
+the process was started with `--attached`, by the end of standard input: a supervisor that was killed closes it, and so
+leaves no orphan. Exit codes are those of sysexits.h.
+"""
+
+import asyncio
+import os
+import signal
+import sys
+import threading
+from collections.abc import Awaitable, Callable
+
+import structlog
+import uvloop
+
+from config import logs
+from config.settings import Settings, SettingsError, load
+
+EXIT_OK = 0
+EXIT_UNAVAILABLE = 69
+EXIT_CONFIG = 78
+
+Serve = Callable[[Settings, asyncio.Event], Awaitable[None]]
+
+
+class UnavailableError(Exception):
+    """Something that the process needs at start is not there; the message names it, its address and the way out."""
+
+
+def run(name: str, serve: Serve) -> int:
+    """Run one process to its end and return its exit code."""
+    try:
+        settings = load()
+    except SettingsError as error:
+        sys.stderr.write(f"voxroll {name}: settings can't be used:\n{error}\n")
+        return EXIT_CONFIG
+    logs.configure(settings.log, process=name)
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(_serve_until_stopped(serve, settings))
+    except SettingsError as error:
+        structlog.get_logger().error("process.refused", reason=str(error))
+        return EXIT_CONFIG
+    except UnavailableError as error:
+        structlog.get_logger().error("process.refused", reason=str(error))
+        return EXIT_UNAVAILABLE
+    return EXIT_OK
+
+
+async def _serve_until_stopped(serve: Serve, settings: Settings) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    if "--attached" in sys.argv[1:]:
+        threading.Thread(target=_set_at_eof, args=(loop, stop), daemon=True).start()
+    await serve(settings, stop)
+
+
+def _set_at_eof(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
+    while os.read(sys.stdin.fileno(), 4096):
+        pass
+    loop.call_soon_threadsafe(stop.set)

@@ -1,0 +1,225 @@
+"""All settings of Voxroll: one frozen class per concern, one tree for the processes.
+
+Each leaf is an environment variable: `VOXROLL_` + the concern + the name (`VOXROLL_API_BASE_URL`). The defaults serve
+the embedded case. Only `main()` functions call `load()`; everything else is handed the part it needs. Pairs that can't
+work together are refused here, at start.
+"""
+
+import os
+import re
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+import platformdirs
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+Quality = Literal["Poor", "Average", "Good", "High"]
+_MIB = 1024 * 1024
+_KEY_CHARS = 32  # 256 bits as hex would be 64; shorter than 32 can be guessed
+_UNITS_S = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+def _duration(value: object) -> object:
+    """Read `90`, `90s`, `2m`, `24h` and `7d`; leave the rest (ISO 8601, timedelta) to pydantic."""
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)([smhd]?)", value.strip()) if isinstance(value, str) else None
+    return timedelta(seconds=float(found[1]) * _UNITS_S[found[2]]) if found else value
+
+
+def _folders(value: object) -> object:
+    return tuple(value.split(os.pathsep)) if isinstance(value, str) else value
+
+
+Duration = Annotated[timedelta, BeforeValidator(_duration)]
+
+
+class SettingsError(Exception):
+    """Settings that can't be used; the message names each variable and what is wrong with it."""
+
+
+class _Concern(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Redis(_Concern):
+    """Where queue, status store, journal and event stream live."""
+
+    url: SecretStr = Field(
+        SecretStr("redis://127.0.0.1:6379/0"),
+        description="Redis or Valkey 7+: redis://, rediss:// or unix://. `voxroll up` sets it to its embedded server.",
+    )
+    timeout: Duration = Field(timedelta(seconds=5), description="Longest wait for one answer of Redis.")
+
+
+class Api(_Concern):
+    """The speaker-enrollment API that samples are submitted to."""
+
+    base_url: str = Field(
+        "http://127.0.0.1:8720",
+        description="Base URL of the API: the embedded engine, or https://platform.ringcentral.com.",
+    )
+    client_id: str = Field("voxroll", description="OAuth client id.")
+    client_secret: SecretStr = Field(SecretStr(""), description="OAuth client secret.")
+    jwt: SecretStr = Field(SecretStr(""), description="JWT credential that is exchanged for access tokens.")
+    timeout: Duration = Field(timedelta(seconds=30), description="Longest wait for one answer of the API.")
+    callbacks: bool = Field(
+        True, description="Ask for the result by callback at webhookUrl (202); off: wait for it in the answer (201)."
+    )
+    calls: int = Field(0, ge=0, description="Calls allowed per window; 0: no limit. RingCentral's Heavy group: 10.")
+    window: Duration = Field(timedelta(seconds=60), description="The sliding window that `calls` counts in.")
+
+
+class Webhook(_Concern):
+    """The front door."""
+
+    host: str = Field("127.0.0.1", description="Address the front door listens on.")
+    port: int = Field(8710, ge=0, le=65535, description="Port the front door listens on.")
+    fd: int | None = Field(None, description="An already listening socket to serve instead; `voxroll up` passes one.")
+    url: str = Field(
+        "http://127.0.0.1:8710", description="Base of webhookUrl: how the API reaches the front door from outside."
+    )
+    token_key: SecretStr = Field(
+        SecretStr(""),
+        description="Key that signs the one-attempt token in webhookUrl, 32+ characters; `voxroll up` makes one.",
+    )
+    token_ttl: Duration = Field(timedelta(days=7), description="How long a callback is accepted after its submission.")
+    max_body_bytes: int = Field(65_536, gt=0, description="Largest body of a callback.")
+
+
+class Engine(_Concern):
+    """The embedded enrollment service."""
+
+    host: str = Field("127.0.0.1", description="Address the engine listens on.")
+    port: int = Field(8720, ge=0, le=65535, description="Port the engine listens on.")
+    fd: int | None = Field(None, description="An already listening socket to serve instead; `voxroll up` passes one.")
+    client_secret: SecretStr = Field(
+        SecretStr(""), description="Secret that clients of the engine show; `voxroll up` makes one."
+    )
+    token_key: SecretStr = Field(
+        SecretStr(""),
+        description="Key that signs the engine's credentials and tokens, 32+ characters; `voxroll up` makes one.",
+    )
+    threads: int = Field(1, ge=1, le=64, description="Samples the engine works on at one time, one core each.")
+    model: str = Field("campplus", description="Name of the speaker-embedding model in the cache directory.")
+    max_body_bytes: int = Field(16 * _MIB, gt=0, description="Largest body of a request.")
+
+
+class Goal(_Concern):
+    """When a speaker needs no further sample."""
+
+    quality: Quality = Field("High", description="Stop once the enrollment is complete and at least this good.")
+    samples: int = Field(
+        5, ge=1, le=20, description="At most so many samples of one speaker, each of its own recording."
+    )
+
+
+class Intake(_Concern):
+    """What recordings are taken in, and from where."""
+
+    max_bytes: int = Field(1024 * _MIB, gt=0, description="Largest recording.")
+    timeout: Duration = Field(timedelta(seconds=60), description="Longest time to fetch a recording over HTTP.")
+    file_roots: Annotated[tuple[Path, ...] | None, NoDecode, BeforeValidator(_folders)] = Field(
+        None,
+        description="Folders that recordings may be named in by path, separated by `:`. "
+        "Unset: anywhere while the front door listens on loopback only, nowhere otherwise.",
+    )
+    allow_private: bool = Field(False, description="Fetch recordings from private and loopback addresses too.")
+    scan_limit: Duration = Field(timedelta(minutes=30), description="So much of a recording is searched for speech.")
+
+
+class Worker(_Concern):
+    """The workshop."""
+
+    concurrency: int = Field(50, ge=1, le=1000, description="Jobs in flight in one process.")
+    threads: int = Field(1, ge=1, le=64, description="Recordings measured at one time, one core each.")
+    lease: Duration = Field(timedelta(seconds=30), description="A killed worker's jobs run again after this long.")
+    answer_deadline: Duration = Field(
+        timedelta(minutes=2), description="After so long without a callback the API is asked for the result."
+    )
+    give_up: Duration = Field(
+        timedelta(hours=24), description="A submission without any result is set aside after this long."
+    )
+    max_attempts: int = Field(6, ge=1, description="Attempts to submit one sample before it is set aside.")
+    sweep: Duration = Field(timedelta(seconds=10), description="How often overdue records are looked for.")
+
+
+class Retention(_Concern):
+    """How long things are kept."""
+
+    journal: Duration = Field(timedelta(days=7), description="Raw callbacks.")
+    events: int = Field(1_000_000, gt=0, description="Events kept in the stream.")
+    jobs: Duration = Field(timedelta(days=7), description="The engine's job results (the contract says 7 days).")
+
+
+class Log(_Concern):
+    """What the processes write to standard error."""
+
+    format: Literal["auto", "json", "pretty"] = Field("auto", description="`auto`: pretty on a terminal, else JSON.")
+    level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least severe level written.")
+
+
+class Objects(_Concern):
+    """Where clips and uploads live."""
+
+    url: str = Field(
+        "", description="Object store: file://, s3://, gs:// or az:// URL. Empty: the folder `objects` in the data dir."
+    )
+
+
+class Settings(BaseSettings):
+    """The whole tree. Frozen; unknown names in code are refused."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="VOXROLL_", env_nested_delimiter="_", env_nested_max_split=1, frozen=True, extra="forbid"
+    )
+
+    account: str = Field("default", pattern=r"^[a-zA-Z0-9_-]{1,64}$", description="Account; all keys live under it.")
+    data_dir: Path = Field(
+        Path(platformdirs.user_data_dir("voxroll")), description="Embedded database, clips, uploads and secrets."
+    )
+    cache_dir: Path = Field(Path(platformdirs.user_cache_dir("voxroll")), description="Models and demo voices.")
+    profile: Literal["2022", "2024"] = Field(
+        "2022", description="Generation of the contract: duration rules, id spelling, callback style."
+    )
+    url: str = Field("", description="Front door that the command line talks to. Empty: the one `voxroll up` started.")
+    redis: Redis = Redis()
+    api: Api = Api()
+    webhook: Webhook = Webhook()
+    engine: Engine = Engine()
+    goal: Goal = Goal()
+    intake: Intake = Intake()
+    worker: Worker = Worker()
+    retention: Retention = Retention()
+    objects: Objects = Objects()
+    log: Log = Log()
+
+    @model_validator(mode="after")
+    def _refuse_impossible_pairs(self) -> Self:
+        if self.worker.give_up <= self.worker.answer_deadline:
+            raise ValueError("VOXROLL_WORKER_GIVE_UP must be longer than VOXROLL_WORKER_ANSWER_DEADLINE")
+        if self.webhook.token_ttl < self.worker.give_up:
+            raise ValueError(
+                "VOXROLL_WEBHOOK_TOKEN_TTL must cover VOXROLL_WORKER_GIVE_UP: late callbacks would be refused"
+            )
+        for name, key in (("WEBHOOK", self.webhook.token_key), ("ENGINE", self.engine.token_key)):
+            if 0 < len(key.get_secret_value()) < _KEY_CHARS:
+                raise ValueError(f"VOXROLL_{name}_TOKEN_KEY has fewer than {_KEY_CHARS} characters")
+        return self
+
+
+def load() -> Settings:
+    """Read the settings from the environment.
+
+    Raises:
+        SettingsError: a variable has a value that can't be used.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        lines = [f"{_variable(part['loc'])}: {part['msg']}" for part in error.errors(include_input=False)]
+        raise SettingsError("\n".join(lines)) from error
+
+
+def _variable(loc: tuple[int | str, ...]) -> str:
+    return "_".join(["VOXROLL", *(str(part).upper() for part in loc if isinstance(part, str))]) if loc else "settings"

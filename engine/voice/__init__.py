@@ -1,0 +1,5 @@
+"""The voice library: decode, find speech, measure, cut, voiceprint.
+
+Arrays in, facts out: nothing in this folder knows HTTP, Redis or who asks. The workshop and the engine's service use
+it alike, in threads, because every call computes.
+"""

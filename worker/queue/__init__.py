@@ -1,0 +1,1 @@
+"""arq: job names and payloads, enqueueing, and the worker that leases jobs."""
