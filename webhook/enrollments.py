@@ -1,0 +1,136 @@
+"""`POST /v1/enrollments`: recordings of one speaker, by path, by http(s) URL or as an upload.
+
+An upload is streamed to disk, never held in memory, and stored under the hash of its content. Answered with 202 and
+the speaker's document once it is written down.
+"""
+
+import asyncio
+import hashlib
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import IO, Annotated
+
+from aiohttp import BodyPartReader, web
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+
+from config.settings import Quality
+from webhook.callbacks import read_body
+from webhook.room import ROOM, Room
+from worker.contract.speaker import from_record
+from worker.enrollment.errors import RequestError
+from worker.enrollment.record import Goal
+from worker.enrollment.record import Quality as Grade
+from worker.intake import HandedIn, recording_from, speaker_id_of
+from worker.store.objects import UPLOADS
+
+_JSON_LIMIT = 262_144
+_FIELD_LIMIT = 1_024
+_PIECE = 1_048_576
+
+
+class _Wire(BaseModel):
+    model_config = ConfigDict(alias_generator=to_camel, extra="forbid", frozen=True)
+
+
+class RecordingRequest(_Wire):
+    """One recording, named."""
+
+    source: Annotated[str, Field(min_length=1, max_length=2_048)]
+    channel: Annotated[int, Field(ge=0, le=63)] | None = None
+
+
+class GoalRequest(_Wire):
+    """When the speaker needs no further sample."""
+
+    quality: Quality | None = None
+    samples: Annotated[int, Field(ge=1, le=20)] | None = None
+
+
+class EnrollmentRequest(_Wire):
+    """What to enroll."""
+
+    speaker_id: str
+    recordings: Annotated[list[RecordingRequest], Field(min_length=1, max_length=20)]
+    goal: GoalRequest | None = None
+
+
+async def enroll(request: web.Request) -> web.Response:
+    """`POST /v1/enrollments`."""
+    room = request.app[ROOM]
+    match request.content_type:
+        case "application/json":
+            speaker_id, recordings, goal = await _named(request, room)
+        case "multipart/form-data":
+            speaker_id, recordings, goal = await _uploaded(request, room)
+        case other:
+            message = f"{other}: application/json or multipart/form-data is needed"
+            raise RequestError("unsupported_media_type", message, status=415)
+    record = await room.intake.take_in(speaker_id_of(speaker_id), recordings, goal=goal, now=room.now())
+    room.metrics.recordings.inc(len(recordings))
+    document = from_record(record, now=room.now(), policy=room.policy)
+    return web.json_response(document.to_wire(), status=202, headers={"Location": f"/v1/speakers/{speaker_id}"})
+
+
+async def _named(request: web.Request, room: Room) -> tuple[str, list[HandedIn], Goal]:
+    wanted = EnrollmentRequest.model_validate_json(await read_body(request, limit=_JSON_LIMIT))
+    speaker_id_of(wanted.speaker_id)
+    recordings = [recording_from(one.source, channel=one.channel, settings=room.settings) for one in wanted.recordings]
+    return wanted.speaker_id, recordings, _goal(room, wanted.goal)
+
+
+def _goal(room: Room, wanted: GoalRequest | None) -> Goal:
+    usual = room.settings.goal
+    return Goal(
+        quality=Grade((wanted and wanted.quality) or usual.quality),
+        samples=(wanted and wanted.samples) or usual.samples,
+    )
+
+
+async def _uploaded(request: web.Request, room: Room) -> tuple[str, list[HandedIn], Goal]:
+    speaker_id = ""
+    recordings: list[HandedIn] = []
+    try:
+        async for part in await request.multipart():
+            match part:
+                case BodyPartReader(name="speakerId"):
+                    speaker_id = (await part.read_chunk(_FIELD_LIMIT)).decode(errors="replace")
+                    speaker_id_of(speaker_id)
+                case BodyPartReader(name="recording"):
+                    recordings.append(await _store(part, room))
+                case _:
+                    raise RequestError("invalid_request", "parts `speakerId` and `recording` are known", status=422)
+    except ValueError as error:
+        raise RequestError("invalid_request", "the multipart body can't be read", status=422) from error
+    if not recordings:
+        raise RequestError("invalid_request", "no part `recording` with a file in it", status=422)
+    return speaker_id, recordings, _goal(room, None)
+
+
+async def _store(part: BodyPartReader, room: Room) -> HandedIn:
+    async with _spooled(part, limit=room.settings.intake.max_bytes) as (path, sha256):
+        key = f"{UPLOADS}/{room.settings.account}/{sha256}"
+        await room.objects.put(key, path)
+    return HandedIn(f"upload:{key}", Path(part.filename or sha256[:12]).name[:200])
+
+
+@asynccontextmanager
+async def _spooled(part: BodyPartReader, *, limit: int) -> AsyncIterator[tuple[Path, str]]:
+    """The part's content in a temporary file, and its SHA-256."""
+    digest = hashlib.sha256()
+    with tempfile.NamedTemporaryFile(prefix="voxroll-upload-") as file:
+        size = 0
+        while piece := await part.read_chunk(_PIECE):
+            size += len(piece)
+            if size > limit:
+                raise RequestError("too_large", f"more than {limit} bytes, the limit of one recording", status=413)
+            await asyncio.to_thread(_take, piece, file.file, digest)
+        file.flush()
+        yield Path(file.name), digest.hexdigest()
+
+
+def _take(piece: bytes, file: IO[bytes], digest: "hashlib._Hash") -> None:
+    digest.update(piece)
+    file.write(piece)

@@ -1,0 +1,26 @@
+"""Counters and gauges in Prometheus' text format. Labels are codes and states, never ids."""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+
+class Metrics:
+    """The front door's own registry, so that several doors may live in one process."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self.callbacks = Counter(
+            "voxroll_callbacks",
+            "Callbacks by verdict: accepted, or the code of the refusal.",
+            ["verdict"],
+            registry=self.registry,
+        )
+        self.recordings = Counter("voxroll_recordings", "Recordings handed in.", registry=self.registry)
+        self.speakers = Gauge("voxroll_speakers", "Speakers by state.", ["state"], registry=self.registry)
+        self.queued = Gauge("voxroll_jobs_queued", "Jobs in the queue, running ones included.", registry=self.registry)
+        self.write_s = Histogram(
+            "voxroll_callback_write_seconds", "Time to write one callback down.", registry=self.registry
+        )
+
+    def text(self) -> bytes:
+        """All of them as text."""
+        return generate_latest(self.registry)

@@ -1,0 +1,188 @@
+"""The speaker document: a record as the HTTP API shows it, wire names and all."""
+
+from datetime import datetime
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+from pydantic.alias_generators import to_camel
+
+from worker.enrollment.events import reason_code
+from worker.enrollment.record import Attempt, Record, Rejection, Sample
+from worker.enrollment.states import SampleState, is_goal_met, is_settled, sample_state, speaker_state
+from worker.enrollment.steps import LookUp, Park, Policy, Prepare, Step, Submit, next_steps
+
+
+class _Wire(BaseModel):
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, from_attributes=True, frozen=True)
+
+
+class RecipeDocument(_Wire):
+    """Which stretch of which recording."""
+
+    source: str
+    channel: int | None
+    start_s: float
+    end_s: float
+    source_sha256: str
+    sample_sha256: str
+    policy: str
+
+
+class MeasuresDocument(_Wire):
+    """What preflight measured."""
+
+    duration_s: float
+    speech_s: float
+    longest_pause_s: float
+    snr_db: float
+    clip_ratio: float
+    level_dbfs: float
+    narrow_band: bool
+    consistency: float
+
+
+class AttemptDocument(_Wire):
+    """One attempt to hand the sample in."""
+
+    attempt_id: str
+    started_at: datetime | None
+    job_id: str | None
+    accepted_at: datetime | None
+    answered_at: datetime | None
+    outcome: str | None
+    code: str | None
+    message: str | None
+    via: str | None
+
+
+class SampleDocument(_Wire):
+    """One recording and what became of it. A ready sample that nobody needs any more shows as `spare`."""
+
+    recording_id: str
+    source: str
+    state: str
+    outcome: str
+    code: str | None
+    message: str | None
+    planned_at: datetime | None
+    prepared_at: datetime | None
+    recipe: RecipeDocument | None
+    measures: MeasuresDocument | None
+    attempts: tuple[AttemptDocument, ...]
+
+
+class GoalDocument(_Wire):
+    """When the speaker needs no further sample."""
+
+    quality: str
+    samples: int
+
+
+class SpeakerDocument(_Wire):
+    """All there is to know of one speaker."""
+
+    speaker_id: str
+    state: str
+    settled: bool
+    enrollment_complete: bool
+    enrollment_quality: str | None
+    total_speech_duration: float
+    total_enroll_duration: float
+    goal: GoalDocument
+    created_at: datetime | None
+    updated_at: datetime | None
+    samples: tuple[SampleDocument, ...]
+    next: str
+
+    def to_wire(self) -> dict[str, Any]:
+        """As JSON types with wire names."""
+        return self.model_dump(mode="json", by_alias=True)
+
+
+def from_record(record: Record, *, now: datetime, policy: Policy) -> SpeakerDocument:
+    """Show a record."""
+    known = record.enrollment
+    return SpeakerDocument(
+        speaker_id=record.speaker_id,
+        state=speaker_state(record),
+        settled=is_settled(record),
+        enrollment_complete=bool(known and known.complete),
+        enrollment_quality=known.quality if known else None,
+        total_speech_duration=round(known.speech_s, 2) if known else 0.0,
+        total_enroll_duration=round(known.audio_s, 2) if known else 0.0,
+        goal=GoalDocument.model_validate(record.goal),
+        created_at=record.created_at,
+        updated_at=record.updated_at,
+        samples=tuple(_sample(record, sample) for sample in record.samples),
+        next=_in_words(record, next_steps(record, now=now, policy=policy), now=now),
+    )
+
+
+def _sample(record: Record, sample: Sample) -> SampleDocument:
+    state = sample_state(sample)
+    idle = state in {SampleState.READY, SampleState.PLANNED}
+    shown = "spare" if idle and is_goal_met(record) else str(state)
+    return SampleDocument(
+        recording_id=sample.recording_id,
+        source=sample.name,
+        state=shown,
+        outcome=shown,
+        code=reason_code(record, sample.recording_id),
+        message=_message(sample),
+        planned_at=sample.planned_at,
+        prepared_at=sample.prepared.at if sample.prepared else None,
+        recipe=RecipeDocument.model_validate(sample.clip.recipe) if sample.clip else None,
+        measures=MeasuresDocument.model_validate(sample.clip.measures) if sample.clip else None,
+        attempts=tuple(_attempt(attempt) for attempt in sample.attempts),
+    )
+
+
+def _message(sample: Sample) -> str | None:
+    if sample.parked:
+        return sample.parked.message
+    if isinstance(sample.prepared, Rejection):
+        return sample.prepared.message
+    answers = [attempt.answer for attempt in sample.attempts if attempt.answer]
+    return answers[-1].message if answers else None
+
+
+def _attempt(attempt: Attempt) -> AttemptDocument:
+    answer = attempt.answer
+    return AttemptDocument(
+        attempt_id=attempt.attempt_id,
+        started_at=attempt.started_at,
+        job_id=attempt.job_id,
+        accepted_at=attempt.accepted_at,
+        answered_at=answer.at if answer else None,
+        outcome=answer.outcome if answer else None,
+        code=answer.code if answer else None,
+        message=answer.message if answer else None,
+        via=answer.via if answer else None,
+    )
+
+
+def _in_words(record: Record, steps: tuple[Step, ...], *, now: datetime) -> str:
+    if steps:
+        return "; ".join(_step_in_words(record, step, now=now) for step in steps)
+    known = record.enrollment
+    if is_goal_met(record):
+        return "nothing: the goal is met"
+    if known and known.complete:
+        return f"nothing: complete; for {record.goal.quality} hand in more recordings of other conversations"
+    if known:
+        return f"hand in another recording: {known.speech_s:.1f} of 12 s of speech so far"
+    return "hand in a recording that holds at least 12 s of this person's speech" if record.samples else "nothing"
+
+
+def _step_in_words(record: Record, step: Step, *, now: datetime) -> str:
+    name = record.sample(step.recording_id).name
+    match step:
+        case Prepare():
+            return f"{name} will be measured"
+        case Submit(at=at):
+            seconds = (at - now).total_seconds()
+            return f"{name} will be submitted" + (f" in {seconds:.0f} s" if seconds > 1 else "")
+        case LookUp(at=at):
+            return f"{name} waits for its callback; the API is asked at {at:%H:%M:%S} UTC"
+        case Park():
+            return f"{name} will be set aside ({step.code})"

@@ -1,0 +1,144 @@
+"""`advance(record, fact)`: total and monotone, so every order and repetition of the same facts ends in the same record.
+
+Each field of the record merges by a rule that doesn't care for order: the earliest wins (what we did ourselves), the
+greatest wins (what the API has heard), or the weightiest outcome wins. A repeated or overtaken fact leaves the record
+as it was and is no news; nothing here raises.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import assert_never
+
+from worker.enrollment import facts
+from worker.enrollment.events import Event, events_between
+from worker.enrollment.facts import Fact, SampleFact
+from worker.enrollment.record import (
+    Answer,
+    Attempt,
+    AttemptId,
+    AttemptOutcome,
+    Clip,
+    Enrollment,
+    Record,
+    Rejection,
+    Sample,
+)
+
+_LATE = datetime.max.replace(tzinfo=UTC)  # sorts what has no time yet behind what has
+_WEIGHT = {AttemptOutcome.NOT_APPLIED: 0, AttemptOutcome.REFUSED: 1, AttemptOutcome.APPLIED: 2}
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """The record after a fact, and what to tell others. Equal records and no events: the fact was no news."""
+
+    record: Record
+    events: tuple[Event, ...]
+
+
+def advance(record: Record, fact: Fact) -> Decision:
+    """Add one fact to the record."""
+    after = _merged(record, fact)
+    if after == record:
+        return Decision(record, ())
+    created, updated = min(record.created_at or fact.at, fact.at), max(record.updated_at or fact.at, fact.at)
+    after = replace(after, created_at=created, updated_at=updated)
+    return Decision(after, events_between(record, after))
+
+
+def _merged(record: Record, fact: Fact) -> Record:
+    match fact:
+        case facts.GoalSet():
+            newer = (fact.at, fact.goal.quality.rank, fact.goal.samples) > _goal_key(record)
+            return replace(record, goal=fact.goal, goal_at=fact.at) if newer else record
+        case facts.EnrollmentSeen():
+            return replace(record, enrollment=_newest(record.enrollment, fact.enrollment))
+        case facts.Answered(enrollment=seen) if seen:
+            return _with_sample(replace(record, enrollment=_newest(record.enrollment, seen)), fact)
+        case _:
+            return _with_sample(record, fact)
+
+
+def _goal_key(record: Record) -> tuple[datetime, int, int]:
+    at = record.goal_at or datetime.min.replace(tzinfo=UTC)
+    return (at, record.goal.quality.rank, record.goal.samples)
+
+
+def _with_sample(record: Record, fact: SampleFact) -> Record:
+    sample = _merged_sample(record.sample(fact.recording_id), fact)
+    others = (known for known in record.samples if known.recording_id != sample.recording_id)
+    ordered = sorted([*others, sample], key=lambda known: (known.planned_at or _LATE, known.recording_id))
+    return replace(record, samples=tuple(ordered))
+
+
+def _merged_sample(sample: Sample, fact: SampleFact) -> Sample:
+    match fact:
+        case facts.RecordingPlanned(at=at, source=source, name=name, channel=channel):
+            known = (sample.planned_at or _LATE, sample.source, sample.name)
+            if (at, source, name) >= known:
+                return sample
+            return replace(sample, source=source, name=name, channel=channel, planned_at=at)
+        case facts.SampleReady(at=at, recipe=recipe, measures=measures, object_key=object_key):
+            clip = Clip(at=at, recipe=recipe, measures=measures, object_key=object_key)
+            return replace(sample, prepared=_earliest(sample.prepared, clip))
+        case facts.SampleRejected(at=at, code=code, message=message, value=value, limit=limit):
+            rejection = Rejection(at=at, code=code, message=message, value=value, limit=limit)
+            return replace(sample, prepared=_earliest(sample.prepared, rejection))
+        case facts.SampleParked(at=at, code=code, message=message):
+            parked = Rejection(at=at, code=code, message=message)
+            return replace(sample, parked=min(sample.parked or parked, parked, key=lambda one: (one.at, one.code)))
+        case facts.SubmissionStarted() | facts.SubmissionAccepted() | facts.Answered():
+            return _with_attempt(sample, fact)
+        case _:
+            assert_never(fact)
+
+
+def _with_attempt(sample: Sample, fact: facts.SubmissionStarted | facts.SubmissionAccepted | facts.Answered) -> Sample:
+    attempt = _merged_attempt(_attempt(sample.attempts, fact.attempt_id), fact)
+    others = (known for known in sample.attempts if known.attempt_id != attempt.attempt_id)
+    ordered = sorted([*others, attempt], key=lambda known: (known.started_at or _LATE, known.attempt_id))
+    return replace(sample, attempts=tuple(ordered))
+
+
+def _merged_attempt(
+    attempt: Attempt, fact: facts.SubmissionStarted | facts.SubmissionAccepted | facts.Answered
+) -> Attempt:
+    match fact:
+        case facts.SubmissionStarted(at=at, before_s=before_s):
+            if (at, before_s) >= (attempt.started_at or _LATE, attempt.before_s):
+                return attempt
+            return replace(attempt, started_at=at, before_s=before_s)
+        case facts.SubmissionAccepted(at=at, job_id=job_id):
+            if (at, job_id) >= (attempt.accepted_at or _LATE, attempt.job_id or ""):
+                return attempt
+            return replace(attempt, accepted_at=at, job_id=job_id)
+        case facts.Answered(at=at, outcome=outcome, via=via, code=code, message=message):
+            answer = Answer(at=at, outcome=outcome, via=via, code=code, message=message)
+            return replace(attempt, answer=_weightiest(attempt.answer, answer))
+        case _:
+            assert_never(fact)
+
+
+def _attempt(attempts: Iterable[Attempt], attempt_id: AttemptId) -> Attempt:
+    return next((known for known in attempts if known.attempt_id == attempt_id), Attempt(attempt_id=attempt_id))
+
+
+def _weightiest(known: Answer | None, new: Answer) -> Answer:
+    """The weightier outcome; among equals the earlier, so that a callback told twice stays one."""
+    if known is None:
+        return new
+    return min(known, new, key=lambda one: (-_WEIGHT[one.outcome], one.at, one.via, one.code or "", one.message or ""))
+
+
+def _earliest(known: Clip | Rejection | None, new: Clip | Rejection) -> Clip | Rejection:
+    return new if known is None else min(known, new, key=lambda one: (one.at, repr(one)))
+
+
+def _newest(known: Enrollment | None, new: Enrollment) -> Enrollment:
+    """The one that has heard more: the API only ever adds, so more audio is later."""
+    return new if known is None else max(known, new, key=_heard)
+
+
+def _heard(seen: Enrollment) -> tuple[float, float, bool, int]:
+    return (seen.audio_s, seen.speech_s, seen.complete, seen.quality.rank if seen.quality else -1)

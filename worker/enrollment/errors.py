@@ -1,0 +1,36 @@
+"""Errors: the class says what to do, the code says what it was, the message says value, limit and way out."""
+
+from datetime import timedelta
+
+
+class VoxrollError(Exception):
+    """Base of all errors with a stable code."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(f"{code}: {message}")
+        self.code = code
+        self.message = message
+
+    def context(self) -> dict[str, object]:
+        """What a log line or a problem document shows."""
+        return {"code": self.code, "message": self.message}
+
+
+class RejectError(VoxrollError):
+    """This recording gives no sample; the others go on."""
+
+
+class RetryLaterError(VoxrollError):
+    """The world is not ready; the same step may succeed later."""
+
+    def __init__(self, code: str, message: str, *, after: timedelta = timedelta(seconds=5)) -> None:
+        super().__init__(code, message)
+        self.after = after
+
+
+class RequestError(VoxrollError):
+    """What was asked can't be done as asked; `status` is the HTTP status that says so."""
+
+    def __init__(self, code: str, message: str, *, status: int = 400) -> None:
+        super().__init__(code, message)
+        self.status = status

@@ -1,0 +1,79 @@
+"""Events: what we tell others, read off two records, the one before a fact and the one after it.
+
+Never audio, never a voiceprint: names, seconds, grades and codes.
+"""
+
+from dataclasses import dataclass, field
+
+from worker.enrollment.record import Record, SpeakerId
+from worker.enrollment.states import SampleState, SpeakerState, sample_state, speaker_state
+
+Fields = dict[str, str | float | bool | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One thing to tell: a catalogue name and a few plain values."""
+
+    name: str
+    speaker_id: SpeakerId
+    fields: Fields = field(default_factory=dict)
+
+
+_SAMPLE_EVENTS = {
+    SampleState.REJECTED: "sample.rejected",
+    SampleState.REFUSED: "sample.refused",
+    SampleState.APPLIED: "sample.applied",
+    SampleState.PARKED: "sample.parked",
+}
+_SPEAKER_EVENTS = {
+    SpeakerState.COMPLETE: "enrollment.settled",
+    SpeakerState.INCOMPLETE: "enrollment.incomplete",
+    SpeakerState.FAILED: "enrollment.failed",
+}
+
+
+def events_between(before: Record, after: Record) -> tuple[Event, ...]:
+    """What changed, in the order in which a person would tell it."""
+    return (*_sample_events(before, after), *_enrollment_events(before, after))
+
+
+def _sample_events(before: Record, after: Record) -> list[Event]:
+    told: list[Event] = []
+    for sample in after.samples:
+        state = sample_state(sample)
+        if state is not sample_state(before.sample(sample.recording_id)) and state in _SAMPLE_EVENTS:
+            fields: Fields = {
+                "recordingId": sample.recording_id,
+                "source": sample.name,
+                "code": reason_code(after, sample.recording_id),
+            }
+            told.append(Event(_SAMPLE_EVENTS[state], after.speaker_id, fields))
+    return told
+
+
+def reason_code(record: Record, recording_id: str) -> str | None:
+    """The code that says why the sample stands where it stands, if there is one."""
+    sample = next(known for known in record.samples if known.recording_id == recording_id)
+    if sample.parked:
+        return sample.parked.code
+    answers = [attempt.answer for attempt in sample.attempts if attempt.answer]
+    if answers:
+        return answers[-1].code
+    return getattr(sample.prepared, "code", None)
+
+
+def _enrollment_events(before: Record, after: Record) -> list[Event]:
+    told: list[Event] = []
+    was, now = before.enrollment, after.enrollment
+    if any(sample.attempts for sample in after.samples) and not any(sample.attempts for sample in before.samples):
+        told.append(Event("enrollment.started", after.speaker_id))
+    if now and now != was:
+        fields: Fields = {"totalSpeechDuration": now.speech_s, "enrollmentQuality": now.quality}
+        told.append(Event("enrollment.improved", after.speaker_id, fields))
+        if now.complete and not (was and was.complete):
+            told.append(Event("enrollment.completed", after.speaker_id, fields))
+    state = speaker_state(after)
+    if state is not speaker_state(before) and state in _SPEAKER_EVENTS and after.samples:
+        told.append(Event(_SPEAKER_EVENTS[state], after.speaker_id))
+    return told

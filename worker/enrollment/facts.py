@@ -1,0 +1,115 @@
+"""Facts: what happened, each with the time it happened at. The only way into a record."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from worker.enrollment.record import (
+    AttemptId,
+    AttemptOutcome,
+    Enrollment,
+    Goal,
+    Measures,
+    Recipe,
+    RecordingId,
+    Via,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GoalSet:
+    """Somebody said when this speaker is done."""
+
+    at: datetime
+    goal: Goal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordingPlanned:
+    """A recording of the speaker was handed in."""
+
+    at: datetime
+    recording_id: RecordingId
+    source: str
+    name: str
+    channel: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SampleReady:
+    """Preflight found a sample in the recording and stored its clip."""
+
+    at: datetime
+    recording_id: RecordingId
+    recipe: Recipe
+    measures: Measures
+    object_key: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SampleRejected:
+    """Preflight found no sample in the recording."""
+
+    at: datetime
+    recording_id: RecordingId
+    code: str
+    message: str
+    value: float | None = None
+    limit: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubmissionStarted:
+    """A call to the API is about to be made: written before the call."""
+
+    at: datetime
+    recording_id: RecordingId
+    attempt_id: AttemptId
+    before_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubmissionAccepted:
+    """The API took the sample and will call back."""
+
+    at: datetime
+    recording_id: RecordingId
+    attempt_id: AttemptId
+    job_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answered:
+    """An attempt ended; `enrollment` is what the API said of the speaker, if it did."""
+
+    at: datetime
+    recording_id: RecordingId
+    attempt_id: AttemptId
+    outcome: AttemptOutcome
+    via: Via
+    enrollment: Enrollment | None = None
+    code: str | None = None
+    message: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SampleParked:
+    """The sample was set aside: nothing more is tried without a person."""
+
+    at: datetime
+    recording_id: RecordingId
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnrollmentSeen:
+    """The API was asked what it knows of the speaker."""
+
+    at: datetime
+    enrollment: Enrollment
+
+
+SampleFact = (
+    RecordingPlanned | SampleReady | SampleRejected | SubmissionStarted | SubmissionAccepted | Answered | SampleParked
+)
+Fact = GoalSet | EnrollmentSeen | SampleFact

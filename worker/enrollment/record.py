@@ -1,0 +1,182 @@
+"""The record: what we know of one speaker, with the ledger of every sample and every attempt to submit it.
+
+Immutable. Each field is filled by facts alone and merges the same way in whatever order they come (see `advance`), so
+the states below are read off the record and stored nowhere.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import NewType
+
+SpeakerId = NewType("SpeakerId", str)
+RecordingId = NewType("RecordingId", str)
+AttemptId = NewType("AttemptId", str)
+
+
+class Quality(StrEnum):
+    """The API's grade of an enrollment, worst first."""
+
+    POOR = "Poor"
+    AVERAGE = "Average"
+    GOOD = "Good"
+    HIGH = "High"
+
+    @property
+    def rank(self) -> int:
+        """0 for the worst."""
+        return list(Quality).index(self)
+
+
+class AttemptOutcome(StrEnum):
+    """How an attempt ended."""
+
+    APPLIED = "applied"
+    REFUSED = "refused"
+    NOT_APPLIED = "not_applied"
+
+
+class Via(StrEnum):
+    """How we learned of an outcome."""
+
+    RESPONSE = "response"
+    CALLBACK = "callback"
+    LOOKUP = "lookup"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Goal:
+    """When a speaker needs no further sample: complete and at least this good, or this many samples applied."""
+
+    quality: Quality = Quality.HIGH
+    samples: int = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Enrollment:
+    """What the API knows of the speaker: seconds of audio and of speech heard, and its grade."""
+
+    audio_s: float
+    speech_s: float
+    complete: bool
+    quality: Quality | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """Which stretch of which recording a sample is; with the policy it reproduces the very bytes."""
+
+    source: str
+    channel: int | None
+    start_s: float
+    end_s: float
+    source_sha256: str
+    sample_sha256: str
+    policy: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measures:
+    """What preflight measured of the sample. Units are in the names; `consistency` is a mean cosine."""
+
+    duration_s: float
+    speech_s: float
+    longest_pause_s: float
+    snr_db: float
+    clip_ratio: float
+    level_dbfs: float
+    narrow_band: bool
+    consistency: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Clip:
+    """A sample that is ready: its recipe, its measures, and the key of its audio in the object store."""
+
+    at: datetime
+    recipe: Recipe
+    measures: Measures
+    object_key: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rejection:
+    """Why a recording gives no sample: stable code, and a message with measured value, limit and way out."""
+
+    at: datetime
+    code: str
+    message: str
+    value: float | None = None
+    limit: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """How one attempt ended, and how we know."""
+
+    at: datetime
+    outcome: AttemptOutcome
+    via: Via
+    code: str | None = None
+    message: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """One attempt to hand a sample in. Open while it has no answer.
+
+    `before_s` is the enrollment's audio seconds when the attempt began: the yardstick for a doubtful end.
+    """
+
+    attempt_id: AttemptId
+    started_at: datetime | None = None
+    before_s: float = 0.0
+    accepted_at: datetime | None = None
+    job_id: str | None = None
+    answer: Answer | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sample:
+    """One recording of the speaker and the sample cut from it, if any."""
+
+    recording_id: RecordingId
+    source: str = ""
+    name: str = ""
+    channel: int | None = None
+    planned_at: datetime | None = None
+    prepared: Clip | Rejection | None = None
+    attempts: tuple[Attempt, ...] = ()
+    parked: Rejection | None = None
+
+    @property
+    def clip(self) -> Clip | None:
+        """The sample's clip, if preflight found one."""
+        return self.prepared if isinstance(self.prepared, Clip) else None
+
+    @property
+    def open_attempt(self) -> Attempt | None:
+        """The attempt that waits for its answer, if any."""
+        return next((attempt for attempt in self.attempts if attempt.answer is None), None)
+
+    def outcomes(self) -> frozenset[AttemptOutcome]:
+        """How its attempts ended."""
+        return frozenset(attempt.answer.outcome for attempt in self.attempts if attempt.answer)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """All we know of one speaker."""
+
+    speaker_id: SpeakerId
+    goal: Goal = Goal()
+    goal_at: datetime | None = None
+    created_at: datetime | None = None
+    updated_at: datetime | None = None
+    samples: tuple[Sample, ...] = ()
+    enrollment: Enrollment | None = None
+
+    def sample(self, recording_id: RecordingId) -> Sample:
+        """The ledger's entry for one recording; an empty one if nothing is known yet."""
+        known = (sample for sample in self.samples if sample.recording_id == recording_id)
+        return next(known, Sample(recording_id=recording_id))

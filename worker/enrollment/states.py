@@ -1,0 +1,98 @@
+"""The states, read off the record, and the moves between a sample's states.
+
+`MOVES` is the transition table: the README's diagram is compared with it by a test, and so is what `advance` does.
+"""
+
+from enum import StrEnum
+
+from worker.enrollment.record import AttemptOutcome, Clip, Record, Rejection, Sample
+
+
+class SampleState(StrEnum):
+    """Where one sample stands."""
+
+    PLANNED = "planned"
+    READY = "ready"
+    REJECTED = "rejected"
+    SUBMITTING = "submitting"
+    APPLIED = "applied"
+    REFUSED = "refused"
+    PARKED = "parked"
+
+
+class SpeakerState(StrEnum):
+    """Where the speaker stands."""
+
+    PLANNED = "planned"
+    ENROLLING = "enrolling"
+    COMPLETE = "complete"
+    INCOMPLETE = "incomplete"
+    FAILED = "failed"
+
+
+_S = SampleState
+
+MOVES: dict[tuple[SampleState, str], frozenset[SampleState]] = {
+    (_S.PLANNED, "SampleReady"): frozenset({_S.READY}),
+    (_S.PLANNED, "SampleRejected"): frozenset({_S.REJECTED}),
+    (_S.PLANNED, "SampleParked"): frozenset({_S.PARKED}),
+    (_S.READY, "SubmissionStarted"): frozenset({_S.SUBMITTING}),
+    (_S.READY, "SampleParked"): frozenset({_S.PARKED}),
+    (_S.SUBMITTING, "Answered"): frozenset({_S.APPLIED, _S.REFUSED, _S.READY}),
+    (_S.SUBMITTING, "SampleParked"): frozenset({_S.PARKED}),
+    # A late answer to an attempt that we had already judged:
+    (_S.READY, "Answered"): frozenset({_S.APPLIED, _S.REFUSED}),
+    (_S.REFUSED, "Answered"): frozenset({_S.APPLIED}),
+    (_S.PARKED, "Answered"): frozenset({_S.APPLIED}),
+}
+
+
+def sample_state(sample: Sample) -> SampleState:  # noqa: PLR0911 -- one line per state
+    """Where one sample stands. What the API did outweighs what we set aside, which outweighs what we measured."""
+    ended = sample.outcomes()
+    if AttemptOutcome.APPLIED in ended:
+        return _S.APPLIED
+    if sample.parked:
+        return _S.PARKED
+    if AttemptOutcome.REFUSED in ended:
+        return _S.REFUSED
+    if sample.open_attempt:
+        return _S.SUBMITTING
+    match sample.prepared:
+        case Clip():
+            return _S.READY
+        case Rejection():
+            return _S.REJECTED
+        case None:
+            return _S.PLANNED
+
+
+def applied_count(record: Record) -> int:
+    """How many samples the API has applied."""
+    return sum(sample_state(sample) is _S.APPLIED for sample in record.samples)
+
+
+def is_goal_met(record: Record) -> bool:
+    """Whether no further sample is worth a call."""
+    if applied_count(record) >= record.goal.samples:
+        return True
+    known = record.enrollment
+    return bool(known and known.complete and known.quality and known.quality.rank >= record.goal.quality.rank)
+
+
+def is_settled(record: Record) -> bool:
+    """Whether nothing is left to do: no open attempt, and the goal met or no sample left."""
+    states = {sample_state(sample) for sample in record.samples}
+    if _S.SUBMITTING in states:
+        return False
+    return is_goal_met(record) or not states & {_S.PLANNED, _S.READY}
+
+
+def speaker_state(record: Record) -> SpeakerState:
+    """Where the speaker stands."""
+    if not is_settled(record):
+        begun = any(sample.attempts for sample in record.samples)
+        return SpeakerState.ENROLLING if begun else SpeakerState.PLANNED
+    if record.enrollment is None:
+        return SpeakerState.FAILED if record.samples else SpeakerState.PLANNED
+    return SpeakerState.COMPLETE if record.enrollment.complete else SpeakerState.INCOMPLETE

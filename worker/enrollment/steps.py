@@ -1,0 +1,140 @@
+"""What to do next for a speaker: pure, so that the workshop, the sweep and `why` agree.
+
+A record with no steps is settled. Every other record has at least one, and a time at which to look again: nothing
+waits for ever.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from worker.enrollment.record import Attempt, Record, RecordingId, Sample
+from worker.enrollment.states import SampleState, is_goal_met, sample_state
+
+_RETRY_FIRST = timedelta(seconds=2)  # the API's own guidance for 5xx: 2 s, doubled, 60 s at most (CONTRACT 6)
+_RETRY_CAP = timedelta(seconds=60)
+_JOB_CHECK = timedelta(seconds=60)  # a step whose job got lost between store and queue is queued again after this
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """How long to wait and how often to try."""
+
+    answer_deadline: timedelta = timedelta(minutes=2)
+    give_up: timedelta = timedelta(hours=24)
+    max_attempts: int = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Prepare:
+    """Measure a recording and cut its sample."""
+
+    recording_id: RecordingId
+
+
+@dataclass(frozen=True, slots=True)
+class Submit:
+    """Hand a sample in, not before `at`."""
+
+    recording_id: RecordingId
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class LookUp:
+    """Ask the API how an attempt ended: at once if it is overdue, and again at `at`."""
+
+    recording_id: RecordingId
+    attempt: Attempt
+    is_overdue: bool
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Park:
+    """Set a sample aside."""
+
+    recording_id: RecordingId
+    code: str
+    message: str
+
+
+Step = Prepare | Submit | LookUp | Park
+
+
+def next_steps(record: Record, *, now: datetime, policy: Policy) -> tuple[Step, ...]:
+    """Everything that may be done now or at a known time; empty when the speaker is settled."""
+    by_state: dict[SampleState, list[Sample]] = {}
+    for sample in record.samples:
+        by_state.setdefault(sample_state(sample), []).append(sample)
+    waiting = [_wait(sample, now=now, policy=policy) for sample in by_state.get(SampleState.SUBMITTING, [])]
+    if is_goal_met(record):
+        return tuple(waiting)
+    prepare = [Prepare(sample.recording_id) for sample in by_state.get(SampleState.PLANNED, [])]
+    ready = [] if waiting else by_state.get(SampleState.READY, [])
+    worn_out = [sample for sample in ready if len(sample.attempts) >= policy.max_attempts]
+    fresh = [sample for sample in ready if len(sample.attempts) < policy.max_attempts]
+    parks = [_worn_out(sample) for sample in worn_out]
+    submit = [_submit(max(fresh, key=_worth), now=now)] if fresh else []
+    return (*waiting, *parks, *prepare, *submit)
+
+
+def due_at(record: Record, *, now: datetime, policy: Policy) -> datetime | None:
+    """When the sweep must look at the record again; None when it is settled."""
+    steps = next_steps(record, now=now, policy=policy)
+    times = [max(step.at, now) if isinstance(step, LookUp) else now + _JOB_CHECK for step in steps]
+    return min(times, default=None)
+
+
+def retry_delay(failures: int) -> timedelta:
+    """How long to wait after so many attempts that did not reach their aim."""
+    return min(_RETRY_FIRST * (1 << min(max(failures - 1, 0), 10)), _RETRY_CAP)
+
+
+def _worth(sample: Sample) -> tuple[int, float]:
+    """The least tried first, then the one with the most speech."""
+    return (-len(sample.attempts), sample.clip.measures.speech_s if sample.clip else 0.0)
+
+
+def _submit(sample: Sample, *, now: datetime) -> Submit:
+    ended = [attempt.answer.at for attempt in sample.attempts if attempt.answer]
+    at = max(ended) + retry_delay(len(ended)) if ended else now
+    return Submit(sample.recording_id, at)
+
+
+def _worn_out(sample: Sample) -> Park:
+    last = sample.attempts[-1].answer
+    why = f"; the last one: {last.code}: {last.message}" if last else ""
+    message = f"{len(sample.attempts)} attempts, none reached the API's answer{why}; hand the recording in again later"
+    return Park(sample.recording_id, "attempts_exhausted", message)
+
+
+def _wait(sample: Sample, *, now: datetime, policy: Policy) -> Step:
+    """Look up at the deadline, then at twice, four times, ... its length; give up in the end."""
+    attempt = sample.open_attempt
+    if attempt is None:
+        raise AssertionError(sample.recording_id)
+    started = attempt.started_at or attempt.accepted_at or now
+    if now - started >= policy.give_up:
+        hours = policy.give_up.total_seconds() / 3600
+        message = f"no answer in {hours:.0f} h and the API can't tell; compare its enrollment with the record by hand"
+        return Park(sample.recording_id, "no_answer", message)
+    wait = policy.answer_deadline
+    while started + wait <= now:
+        wait *= 2
+    is_overdue = now - started >= policy.answer_deadline
+    return LookUp(sample.recording_id, attempt, is_overdue, min(started + wait, started + policy.give_up))
+
+
+def is_create(record: Record, sample: Sample) -> bool:
+    """Whether the sample's next attempt creates the enrollment or adds to it.
+
+    What the API said last counts most: `exists` (409) turns a create into an update, `not_enrolled` (404) back.
+    """
+    said = [attempt.answer.code for attempt in sample.attempts if attempt.answer]
+    match said[-1:]:
+        case ["exists"]:
+            return False
+        case ["not_enrolled"]:
+            return True
+        case _:
+            return record.enrollment is None

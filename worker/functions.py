@@ -1,0 +1,79 @@
+"""The arq functions: four lines each around the steps, and the policy for what goes wrong in them.
+
+No exception crosses the queue. What may pass is tried again later; Redis lost is not the job's fault; a defect of ours
+is tried a few times, then told in the log, and its sample is set aside.
+"""
+
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import structlog
+from arq import Retry
+from redis.exceptions import RedisError
+
+from worker import prepare as preparing
+from worker import reconcile as reconciling
+from worker import submit as submitting
+from worker import sweep as sweeping
+from worker.enrollment.errors import RetryLaterError
+from worker.enrollment.record import AttemptId, RecordingId, SpeakerId
+from worker.workshop import Workshop
+
+Context = dict[str, Any]
+_log = structlog.get_logger()
+_DEFECT_TRIES = 3
+_REDIS_PAUSE_S = 1.0
+
+
+async def prepare(ctx: Context, speaker_id: str, recording_id: str) -> None:
+    """Measure one recording and cut its sample."""
+    shop: Workshop = ctx["shop"]
+    who, what = SpeakerId(speaker_id), RecordingId(recording_id)
+    ended = await _attempt(ctx, lambda: preparing.prepare(shop, who, what, job_try=ctx["job_try"]))
+    if isinstance(ended, Exception):
+        await preparing.give_up(shop, who, what, reason=type(ended).__name__)
+
+
+async def submit(ctx: Context, speaker_id: str) -> None:
+    """Hand in the speaker's next sample."""
+    await _attempt(ctx, lambda: submitting.submit(ctx["shop"], SpeakerId(speaker_id)))
+
+
+async def reconcile(ctx: Context, callback_id: str) -> None:
+    """Make one callback a fact."""
+    await _attempt(ctx, lambda: reconciling.reconcile(ctx["shop"], callback_id))
+
+
+async def look_up(ctx: Context, speaker_id: str, recording_id: str, attempt_id: str) -> None:
+    """Ask the API how an attempt ended."""
+    shop: Workshop = ctx["shop"]
+    names = SpeakerId(speaker_id), RecordingId(recording_id), AttemptId(attempt_id)
+    await _attempt(ctx, lambda: reconciling.look_up(shop, *names))
+
+
+async def sweep(ctx: Context) -> None:
+    """Look at what is overdue."""
+    await _attempt(ctx, lambda: sweeping.sweep(ctx["shop"]))
+
+
+async def _attempt(ctx: Context, step: Callable[[], Awaitable[str]]) -> str | Exception:
+    """Run one step and write its canonical line; returns its outcome, or the defect that ended its last try."""
+    log = _log.bind(job=ctx["job_id"], attempt=ctx["job_try"])
+    began = time.monotonic()
+    try:
+        outcome = await step()
+    except RetryLaterError as error:
+        log.info("job.postponed", code=error.code, reason=error.message, after_s=error.after.total_seconds())
+        raise Retry(defer=error.after) from error
+    except (RedisError, OSError) as error:
+        log.warning("job.interrupted", reason=type(error).__name__, after_s=_REDIS_PAUSE_S)
+        raise Retry(defer=_REDIS_PAUSE_S) from error
+    except Exception as error:
+        last = ctx["job_try"] >= _DEFECT_TRIES
+        log.exception("job.failed", again=not last)
+        if last:
+            return error
+        raise Retry(defer=2.0 ** ctx["job_try"]) from error
+    log.info("job.done", outcome=outcome, seconds=round(time.monotonic() - began, 3))
+    return outcome

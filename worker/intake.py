@@ -1,0 +1,155 @@
+"""Intake: what somebody hands in becomes facts on the speaker's record, then jobs. Store first, queue second.
+
+A crash between the two is found by the sweep. The same recording handed in twice is one recording; one that failed for
+a reason that may have passed gets another go.
+"""
+
+import hashlib
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from config.settings import Settings
+from worker.enrollment.errors import RequestError
+from worker.enrollment.facts import Fact, GoalSet, RecordingPlanned
+from worker.enrollment.record import Goal, Record, RecordingId, Sample, SpeakerId
+from worker.enrollment.states import SampleState, sample_state
+from worker.enrollment.steps import Policy, Prepare, next_steps
+from worker.queue import jobs
+from worker.queue.jobs import Queue
+from worker.store.status import StatusStore, Stored
+
+_SPEAKER_ID = re.compile(r"[a-zA-Z0-9_]{1,128}")
+_MOST_RECORDINGS = 20  # of one speaker; keeps a record small, and five samples are the API's own advice
+_MAY_PASS = frozenset({"not_found", "unreadable_source", "forbidden_source", "too_large", "internal_error"})
+_LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+
+
+@dataclass(frozen=True, slots=True)
+class HandedIn:
+    """One recording as it was handed in: where it is, what people call it, which channel."""
+
+    source: str
+    name: str
+    channel: int | None = None
+
+
+def speaker_id_of(text: str) -> SpeakerId:
+    """Check a speaker id.
+
+    Raises:
+        RequestError: `speaker_id_invalid`.
+    """
+    if not _SPEAKER_ID.fullmatch(text):
+        shown = text[:40]
+        raise RequestError(
+            "speaker_id_invalid", f"{shown!r}: 1 to 128 letters, digits and underscores are allowed", status=422
+        )
+    return SpeakerId(text)
+
+
+def recording_from(source: str, *, channel: int | None, settings: Settings) -> HandedIn:
+    """Check a source that was named by path or URL.
+
+    Raises:
+        RequestError: `not_found`, `forbidden_source`, `unreadable_source`.
+    """
+    parts = urlsplit(source)
+    if parts.scheme == "" and source.startswith("/"):
+        return _file(Path(source), channel=channel, settings=settings)
+    if parts.scheme == "file":
+        return _file(Path(unquote(parts.path)), channel=channel, settings=settings)
+    if parts.scheme in {"http", "https"} and parts.hostname:
+        return HandedIn(source, _shown(source), channel)
+    message = f"{source[:80]!r}: an absolute path, a file: or an http(s): URL is needed"
+    raise RequestError("unreadable_source", message, status=422)
+
+
+def _shown(url: str) -> str:
+    """A URL without its query, which may hold a token."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.hostname}{parts.path}"[:200]
+
+
+def _file(path: Path, *, channel: int | None, settings: Settings) -> HandedIn:
+    real = path.resolve()
+    roots = settings.intake.file_roots
+    open_everywhere = roots is None and settings.webhook.host in _LOOPBACK
+    if not open_everywhere and not any(real.is_relative_to(root.resolve()) for root in roots or ()):
+        message = "paths are not taken from there; allow the folder by VOXROLL_INTAKE_FILE_ROOTS, or upload the file"
+        raise RequestError("forbidden_source", message, status=403)
+    if not real.is_file():
+        raise RequestError("not_found", f"{path}: no such file", status=404)
+    stat = real.stat()
+    return HandedIn(f"{real.as_uri()}?{stat.st_size}-{stat.st_mtime_ns}", path.name, channel)
+
+
+class Intake:
+    """Takes recordings in. One per process."""
+
+    def __init__(self, store: StatusStore, queue: Queue, *, policy: Policy) -> None:
+        self._store = store
+        self._queue = queue
+        self._policy = policy
+
+    async def take_in(
+        self, speaker_id: SpeakerId, recordings: Sequence[HandedIn], *, goal: Goal | None, now: datetime
+    ) -> Record:
+        """Write recordings down on the speaker's record and queue their preparation.
+
+        Raises:
+            RequestError: `too_many_recordings`.
+        """
+        while True:
+            stored = await self._store.get(speaker_id)
+            facts: list[Fact] = [GoalSet(at=now, goal=goal)] if goal else []
+            facts += [_planned(stored, one, now=now) for one in recordings]
+            _check_count(stored.record, facts)
+            after = await self._store.apply_to(stored, *facts)
+            if after is not None:
+                break
+        steps = next_steps(after.record, now=now, policy=self._policy)
+        account = self._queue.account
+        await self._queue.put(
+            jobs.prepare(account, speaker_id, step.recording_id) for step in steps if isinstance(step, Prepare)
+        )
+        return after.record
+
+
+def _planned(stored: Stored, one: HandedIn, *, now: datetime) -> RecordingPlanned:
+    recording_id = _free_id(stored.record, hashlib.sha256(f"{one.source}|{one.channel}".encode()).hexdigest()[:16])
+    known = stored.record.sample(recording_id)
+    return RecordingPlanned(
+        at=known.planned_at or now, recording_id=recording_id, source=one.source, name=one.name, channel=one.channel
+    )
+
+
+def _check_count(record: Record, facts: Sequence[Fact]) -> None:
+    known = {sample.recording_id for sample in record.samples}
+    new = {fact.recording_id for fact in facts if isinstance(fact, RecordingPlanned)} - known
+    if new and len(known) + len(new) > _MOST_RECORDINGS:
+        message = f"{len(known)} recordings known and {len(new)} new, {_MOST_RECORDINGS} of one speaker allowed"
+        raise RequestError("too_many_recordings", message, status=409)
+
+
+def _free_id(record: Record, content: str) -> RecordingId:
+    """The recording's id; a new one if the recording is known and failed for a reason that may have passed."""
+    go = 1
+    while True:
+        recording_id = RecordingId(content if go == 1 else f"{content}-{go}")
+        if not _deserves_another_go(record.sample(recording_id)):
+            return recording_id
+        go += 1
+
+
+def _deserves_another_go(sample: Sample) -> bool:
+    match sample_state(sample):
+        case SampleState.PARKED | SampleState.REFUSED:
+            return True
+        case SampleState.REJECTED:
+            return getattr(sample.prepared, "code", None) in _MAY_PASS
+        case _:
+            return False

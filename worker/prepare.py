@@ -1,0 +1,118 @@
+"""Prepare: fetch one recording, find the stretch that makes a good sample, store its clip.
+
+Ends in `SampleReady` with its recipe or in `SampleRejected` with code, value, limit and way out. No call to the API is
+spent here. What computes runs in a thread.
+"""
+
+import asyncio
+import hashlib
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from engine.voice import preflight
+from engine.voice.failure import VoiceFailure
+from engine.voice.recording import cut, decode
+from worker.enrollment.errors import RejectError, RetryLaterError
+from worker.enrollment.facts import Fact, SampleParked, SampleReady, SampleRejected
+from worker.enrollment.record import Measures, Recipe, RecordingId, Sample, SpeakerId
+from worker.store.objects import CLIPS
+from worker.workshop import Workshop
+
+_FETCH_TRIES = 5  # a source that could not be reached so often is given up
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Cut:
+    """The sample found in a recording."""
+
+    window: preflight.Window
+    clip: bytes
+    source_sha256: str
+
+
+async def prepare(shop: Workshop, speaker_id: SpeakerId, recording_id: RecordingId, *, job_try: int) -> str:
+    """Prepare one recording of a speaker; returns the outcome in a word."""
+    sample = (await shop.store.get(speaker_id)).record.sample(recording_id)
+    if sample.planned_at is None or sample.prepared or sample.parked:
+        return "no_news"
+    try:
+        fact = await _fact(shop, sample)
+    except RejectError as error:
+        fact = SampleRejected(at=shop.now(), recording_id=recording_id, code=error.code, message=error.message)
+    except RetryLaterError as error:
+        if job_try < _FETCH_TRIES:
+            raise
+        message = f"{error.message}, {job_try} times; hand the recording in again when it can be reached"
+        fact = SampleRejected(at=shop.now(), recording_id=recording_id, code="unreadable_source", message=message)
+    await shop.tell(speaker_id, fact)
+    return getattr(fact, "code", "ready")
+
+
+async def give_up(shop: Workshop, speaker_id: SpeakerId, recording_id: RecordingId, *, reason: str) -> None:
+    """Set a recording aside whose preparation fails for a reason that is our own."""
+    message = f"preparing it failed ({reason}); this is a defect of Voxroll, not of the recording"
+    await shop.tell(
+        speaker_id, SampleParked(at=shop.now(), recording_id=recording_id, code="internal_error", message=message)
+    )
+
+
+async def _fact(shop: Workshop, sample: Sample) -> Fact:
+    with tempfile.TemporaryDirectory(prefix="voxroll-") as folder:
+        path = await shop.fetcher.fetch(sample.source, to=Path(folder) / "recording")
+        loop = asyncio.get_running_loop()
+        try:
+            found = await loop.run_in_executor(shop.threads, _find, shop, path, sample.channel)
+        except VoiceFailure as failure:
+            return SampleRejected(
+                at=shop.now(),
+                recording_id=sample.recording_id,
+                code=failure.code,
+                message=failure.message,
+                value=failure.value,
+                limit=failure.limit,
+            )
+    recipe = _recipe(shop, sample, found)
+    object_key = f"{CLIPS}/{shop.queue.account}/{recipe.sample_sha256}.wav"
+    await shop.objects.put(object_key, found.clip)
+    return SampleReady(
+        at=shop.now(),
+        recording_id=sample.recording_id,
+        recipe=recipe,
+        measures=_measures(found.window.measures),
+        object_key=object_key,
+    )
+
+
+def _find(shop: Workshop, path: Path, channel: int | None) -> _Cut:
+    limit_s = shop.settings.intake.scan_limit.total_seconds()
+    window = preflight.choose(shop.voice, decode(path, channel=channel, limit_s=limit_s), shop.rules)
+    with path.open("rb") as file:
+        source_sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    clip = cut(path, start_s=window.start_s, end_s=window.end_s, channel=channel)
+    return _Cut(window=window, clip=clip, source_sha256=source_sha256)
+
+
+def _recipe(shop: Workshop, sample: Sample, found: _Cut) -> Recipe:
+    return Recipe(
+        source=sample.source,
+        channel=sample.channel,
+        start_s=found.window.start_s,
+        end_s=found.window.end_s,
+        source_sha256=found.source_sha256,
+        sample_sha256=hashlib.sha256(found.clip).hexdigest(),
+        policy=f"{shop.settings.profile}.1",
+    )
+
+
+def _measures(measured: preflight.Measures) -> Measures:
+    return Measures(
+        duration_s=round(measured.duration_s, 3),
+        speech_s=round(measured.speech_s, 3),
+        longest_pause_s=round(measured.longest_pause_s, 3),
+        snr_db=round(measured.snr_db, 1),
+        clip_ratio=round(measured.clip_ratio, 5),
+        level_dbfs=round(measured.level_dbfs, 1),
+        narrow_band=measured.narrow_band,
+        consistency=round(measured.consistency, 3),
+    )

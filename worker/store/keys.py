@@ -1,0 +1,42 @@
+"""Every key of the status store, one function each, with its TTL or the reason why it has none.
+
+The braces are a Redis hash tag: all keys of one account live on one shard, so one script may touch several.
+"""
+
+from worker.enrollment.record import SpeakerId
+from worker.enrollment.states import SpeakerState
+
+
+def speaker(account: str, speaker_id: SpeakerId) -> str:
+    """Hash `version`, `record`. No TTL: the record is the product."""
+    return f"vx:{{{account}}}:speaker:{speaker_id}"
+
+
+def speakers(account: str, state: SpeakerState | None = None) -> str:
+    """Sorted set of speaker ids by last change in ms, of all or of one state. No TTL: one member per record."""
+    return f"vx:{{{account}}}:speakers:{state or 'all'}"
+
+
+def due(account: str) -> str:
+    """Sorted set of unsettled speakers by the time in ms at which the sweep looks. No TTL: empties as they settle."""
+    return f"vx:{{{account}}}:due"
+
+
+def events(account: str) -> str:
+    """Stream of events. No TTL: trimmed to a length by every commit."""
+    return f"vx:{{{account}}}:events"
+
+
+def callback(account: str, callback_id: str) -> str:
+    """Hash `head`, `body`: one raw callback. TTL: VOXROLL_RETENTION_JOURNAL."""
+    return f"vx:{{{account}}}:callback:{callback_id}"
+
+
+def callbacks(account: str) -> str:
+    """Sorted set of callback ids by time in ms. No TTL: the sweep drops those whose callback has expired."""
+    return f"vx:{{{account}}}:callbacks"
+
+
+def health(account: str) -> str:
+    """When a worker last lived, and which. TTL: 30 s."""
+    return f"vx:{{{account}}}:worker:health"

@@ -1,0 +1,72 @@
+"""The workshop's bench: everything the steps need, built once by the composition root."""
+
+from collections.abc import Callable
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from config.settings import Settings
+from engine.voice.preflight import Rules
+from engine.voice.voice import Voice
+from worker.api.client import EnrollmentApi
+from worker.enrollment.facts import Fact, SampleParked
+from worker.enrollment.record import Record, SpeakerId
+from worker.enrollment.steps import LookUp, Park, Policy, Prepare, Step, Submit, next_steps
+from worker.fetch import Fetcher
+from worker.queue import jobs
+from worker.queue.jobs import Job, Queue
+from worker.store.journal import Journal
+from worker.store.objects import ObjectStore
+from worker.store.status import StatusStore
+
+
+def utc_now() -> datetime:
+    """The clock of production."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workshop:
+    """What the steps work with."""
+
+    settings: Settings
+    store: StatusStore
+    journal: Journal
+    queue: Queue
+    objects: ObjectStore
+    api: EnrollmentApi
+    fetcher: Fetcher
+    voice: Voice
+    rules: Rules
+    threads: Executor
+    policy: Policy
+    now: Callable[[], datetime] = utc_now
+
+    async def tell(self, speaker_id: SpeakerId, *facts: Fact) -> Record:
+        """Write facts down, then queue what follows from them: store first, queue second."""
+        stored = await self.store.apply(speaker_id, *facts)
+        await self.go_on(stored.record)
+        return stored.record
+
+    async def go_on(self, record: Record) -> None:
+        """Queue everything that may be done for the speaker now; work that is queued already stays as it is."""
+        steps = next_steps(record, now=self.now(), policy=self.policy)
+        for step in steps:
+            if isinstance(step, Park):
+                parked = SampleParked(
+                    at=self.now(), recording_id=step.recording_id, code=step.code, message=step.message
+                )
+                await self.tell(record.speaker_id, parked)
+                return
+        await self.queue.put(job for step in steps if (job := self._job(record, step)))
+
+    def _job(self, record: Record, step: Step) -> Job | None:
+        match step:
+            case Prepare(recording_id):
+                return jobs.prepare(self.queue.account, record.speaker_id, recording_id)
+            case Submit(at=at):
+                return jobs.submit(self.queue.account, record, at=at)
+            case LookUp(recording_id, attempt, is_overdue) if is_overdue:
+                return jobs.look_up(self.queue.account, record.speaker_id, recording_id, attempt)
+            case LookUp() | Park():
+                return None
