@@ -10,7 +10,7 @@ from webhook.metrics import Metrics
 from webhook.problems import problems
 from webhook.room import ROOM, Room
 from worker.intake import Intake
-from worker.queue.connect import client, wait_until_there
+from worker.queue.connect import client, close, wait_until_there
 from worker.queue.jobs import Queue, queue_name
 from worker.store.journal import Journal
 from worker.store.objects import ObjectStore
@@ -55,6 +55,6 @@ def _room(settings: Settings) -> Callable[[web.Application], AsyncIterator[None]
             metrics=Metrics(),
         )
         yield
-        await redis.aclose()
+        await close(redis)
 
     return furnish

@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import IO, Annotated
+from urllib.parse import unquote
 
 from aiohttp import BodyPartReader, web
 from pydantic import BaseModel, ConfigDict, Field
@@ -113,7 +114,7 @@ async def _store(part: BodyPartReader, room: Room) -> HandedIn:
     async with _spooled(part, limit=room.settings.intake.max_bytes) as (path, sha256):
         key = f"{UPLOADS}/{room.settings.account}/{sha256}"
         await room.objects.put(key, path)
-    return HandedIn(f"upload:{key}", Path(part.filename or sha256[:12]).name[:200])
+    return HandedIn(f"upload:{key}", Path(unquote(part.filename or sha256[:12])).name[:200])
 
 
 @asynccontextmanager

@@ -32,7 +32,7 @@ from worker.api.governor import Governor
 from worker.api.token import TokenSource
 from worker.check import check
 from worker.fetch import Fetcher
-from worker.queue.connect import client, wait_until_there
+from worker.queue.connect import client, close, wait_until_there
 from worker.queue.jobs import Queue, queue_name
 from worker.queue.leasing import LeasingWorker, run_until
 from worker.store import keys
@@ -67,7 +67,7 @@ async def opened(settings: Settings) -> AsyncIterator[tuple[Workshop, ArqRedis]]
     """The workshop with everything in it, closed at the end."""
     async with contextlib.AsyncExitStack() as stack:
         redis = client(settings.redis, queue_name=queue_name(settings.account))
-        stack.push_async_callback(redis.aclose)
+        stack.push_async_callback(close, redis)
         await wait_until_there(redis, settings.redis)
         timeout = aiohttp.ClientTimeout(total=settings.api.timeout.total_seconds(), sock_connect=10)
         http = await stack.enter_async_context(

@@ -12,7 +12,7 @@ from redis.exceptions import RedisError
 from config.settings import Settings
 from worker.api.token import TokenSource
 from worker.enrollment.errors import VoxrollError
-from worker.queue.connect import client
+from worker.queue.connect import client, close
 from worker.queue.jobs import queue_name
 
 _SKEW_S = 5.0  # tokens and due times are told in seconds; more than this shows
@@ -40,7 +40,7 @@ async def check(settings: Settings) -> list[Check]:
             await _look("api", lambda: _api(redis, http, settings)),
             await _look("webhook_url", lambda: _webhook(http, settings)),
         ]
-    await redis.aclose()
+    await close(redis)
     return found
 
 

@@ -32,6 +32,11 @@ def client(settings: RedisSettings, *, queue_name: str, connections: int = 50) -
     return ArqRedis(pool, job_serializer=dumps, job_deserializer=loads, default_queue_name=queue_name)
 
 
+async def close(redis: ArqRedis) -> None:
+    """Close the client and every connection of its pool."""
+    await redis.aclose(close_connection_pool=True)
+
+
 async def wait_until_there(redis: ArqRedis, settings: RedisSettings) -> None:
     """Return once Redis answers.
 

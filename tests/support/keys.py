@@ -1,0 +1,26 @@
+"""Which Redis keys may live without a TTL, and why: each pattern repeats the reason that its function gives."""
+
+import fnmatch
+
+import redis
+
+REASONS = {
+    "vx:{*}:speaker:*": "the record is the product",
+    "vx:{*}:speakers:*": "one member per record",
+    "vx:{*}:due": "empties as speakers settle",
+    "vx:{*}:events": "trimmed by every commit",
+    "vx:{*}:callbacks": "the sweep drops what has expired",
+    "vx:{*}:queue": "empties as jobs are done",
+    "vx:{*}:engine:*": "the engine's keys are checked by its own tests",
+    "arq:job:*": "a backlog of any age is kept; deleted when the job is done",
+}
+
+
+def unexplained(server: "redis.Redis[bytes]") -> list[str]:
+    """Keys without TTL that no reason covers."""
+    found = [key.decode() for key in server.scan_iter(count=1000)]
+    return [
+        key
+        for key in found
+        if not any(fnmatch.fnmatchcase(key, pattern) for pattern in REASONS) and server.ttl(key) == -1
+    ]

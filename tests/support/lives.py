@@ -1,0 +1,120 @@
+"""Lives of speakers for hypothesis: facts in the order in which they can really happen."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+from hypothesis import strategies as st
+
+from worker.enrollment.facts import (
+    Answered,
+    Fact,
+    RecordingPlanned,
+    SampleParked,
+    SampleReady,
+    SampleRejected,
+    SubmissionAccepted,
+    SubmissionStarted,
+)
+from worker.enrollment.record import (
+    AttemptId,
+    AttemptOutcome,
+    Enrollment,
+    Measures,
+    Quality,
+    Recipe,
+    RecordingId,
+    Via,
+)
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+MEASURES = Measures(
+    duration_s=15.0,
+    speech_s=14.0,
+    longest_pause_s=0.4,
+    snr_db=30.0,
+    clip_ratio=0.0,
+    level_dbfs=-20.0,
+    narrow_band=False,
+    consistency=0.8,
+)
+
+
+def recipe(name: str = "a.wav") -> Recipe:
+    return Recipe(
+        source=f"file:///{name}",
+        channel=None,
+        start_s=0.0,
+        end_s=15.0,
+        source_sha256="0" * 64,
+        sample_sha256="1" * 64,
+        policy="2022.1",
+    )
+
+
+def enrolled(samples: int, *, quality: Quality = Quality.AVERAGE) -> Enrollment:
+    """What the API knows after so many samples."""
+    return Enrollment(audio_s=15.0 * samples, speech_s=14.0 * samples, complete=samples > 0, quality=quality)
+
+
+class _Clock:
+    def __init__(self) -> None:
+        self.now = START
+
+    def __call__(self) -> datetime:
+        self.now += timedelta(seconds=1)
+        return self.now
+
+
+@st.composite
+def lives(draw: st.DrawFn) -> list[Fact]:
+    """The facts of one speaker's life, each sample prepared, tried and answered in some way."""
+    tick = _Clock()
+    facts: list[Fact] = []
+    applied = 0
+    for number in range(draw(st.integers(1, 4))):
+        recording_id = RecordingId(f"r{number}")
+        facts.append(
+            RecordingPlanned(at=tick(), recording_id=recording_id, source=f"file:///{number}", name=str(number))
+        )
+        if draw(st.integers(0, 4)) == 0:
+            facts.append(SampleRejected(at=tick(), recording_id=recording_id, code="silent", message="0 s of speech"))
+            continue
+        facts.append(
+            SampleReady(at=tick(), recording_id=recording_id, recipe=recipe(), measures=MEASURES, object_key="c")
+        )
+        applied += _tried(draw, facts, tick, recording_id=recording_id, applied=applied)
+    return facts
+
+
+def _tried(
+    draw: st.DrawFn, facts: list[Fact], tick: Callable[[], datetime], *, recording_id: RecordingId, applied: int
+) -> int:
+    for number in range(draw(st.integers(0, 3))):
+        attempt_id = AttemptId(f"{recording_id}a{number}")
+        facts.append(
+            SubmissionStarted(at=tick(), recording_id=recording_id, attempt_id=attempt_id, before_s=15.0 * applied)
+        )
+        if draw(st.booleans()):
+            facts.append(
+                SubmissionAccepted(at=tick(), recording_id=recording_id, attempt_id=attempt_id, job_id=f"j{attempt_id}")
+            )
+        outcome = draw(st.sampled_from([None, *AttemptOutcome]))
+        if outcome is None:
+            if draw(st.booleans()):
+                facts.append(SampleParked(at=tick(), recording_id=recording_id, code="no_answer", message="24 h"))
+            return 0
+        seen = enrolled(applied + 1) if outcome is AttemptOutcome.APPLIED else None
+        code = None if seen else "said_no"
+        answer = Answered(
+            at=tick(),
+            recording_id=recording_id,
+            attempt_id=attempt_id,
+            outcome=outcome,
+            via=draw(st.sampled_from(Via)),
+            enrollment=seen,
+            code=code,
+        )
+        facts.append(answer)
+        if outcome is not AttemptOutcome.NOT_APPLIED:
+            return int(seen is not None)
+    return 0
