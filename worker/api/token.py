@@ -64,11 +64,11 @@ class TokenSource:
 
     async def fetch(self) -> Grant:
         """Exchange the JWT credential for a token."""
-        auth = aiohttp.BasicAuth(self._api.client_id, self._api.client_secret.get_secret_value())
+        basic = aiohttp.encode_basic_auth(self._api.client_id, self._api.client_secret.get_secret_value())
         form = {"grant_type": _GRANT, "assertion": self._api.jwt.get_secret_value()}
         url = f"{self._api.base_url}/restapi/oauth/token"
         try:
-            async with self._http.post(url, data=form, auth=auth) as answer:
+            async with self._http.post(url, data=form, headers={"Authorization": basic}) as answer:
                 body = await read_bounded(answer, 65_536)
                 status = answer.status
         except (aiohttp.ClientError, TimeoutError) as error:

@@ -1,0 +1,232 @@
+"""Decoding and cutting: every format alike, sample exact, and only `VoiceFailure` comes out of broken files."""
+
+import io
+import struct
+import wave
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from engine.voice.failure import VoiceFailure
+from engine.voice.recording import cut, decode
+from tests.support.speech import said, wav
+
+CODES = {"empty", "not_audio", "corrupt", "rate_too_low"}
+FORMATS = {  # container, codec, rate, layout
+    "mp3": ("mp3", "mp3", 44100, "stereo"),
+    "mp3 phone": ("mp3", "mp3", 8000, "mono"),
+    "m4a": ("mp4", "aac", 48000, "mono"),
+    "aac": ("adts", "aac", 44100, "mono"),
+    "opus": ("ogg", "libopus", 48000, "mono"),
+    "webm": ("webm", "libopus", 48000, "mono"),
+    "flac 96 kHz": ("flac", "flac", 96000, "mono"),
+    "wav a-law": ("wav", "pcm_alaw", 8000, "mono"),
+    "wav 24 bit": ("wav", "pcm_s24le", 44100, "stereo"),
+    "wav 8 bit": ("wav", "pcm_u8", 16000, "mono"),
+    "wav float": ("wav", "pcm_f32le", 16000, "mono"),
+    "aiff": ("aiff", "pcm_s16be", 22050, "mono"),
+}
+
+
+def encoded(kind: str, samples: NDArray[np.float32]) -> bytes:
+    container, codec, rate, layout = FORMATS[kind]
+    frame = av.AudioFrame.from_ndarray(samples[None], format="flt", layout="mono")
+    frame.sample_rate = 16000
+    buffer = io.BytesIO()
+    with av.open(buffer, "w", format=container) as out:
+        stream = out.add_stream(codec, rate=rate)
+        assert isinstance(stream, av.AudioStream)
+        stream.layout = layout
+        size = stream.codec_context.frame_size or 1024
+        resampler = av.AudioResampler(stream.format.name, layout, rate, frame_size=size)
+        for ready in [*resampler.resample(frame), *resampler.resample(None)]:
+            out.mux(stream.encode(ready))
+        out.mux(stream.encode(None))
+    return buffer.getvalue()
+
+
+def pcm(data: bytes) -> NDArray[np.int16]:
+    with wave.open(io.BytesIO(data)) as file:
+        assert (file.getnchannels(), file.getsampwidth()) == (1, 2)
+        return np.frombuffer(file.readframes(file.getnframes()), "<i2")
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_every_format_gives_the_same_sound(kind: str) -> None:
+    original = said("1998", seconds=8)
+    recording = decode(encoded(kind, original))
+    assert recording.native_rate_hz == FORMATS[kind][2]
+    assert recording.channels == (2 if FORMATS[kind][3] == "stereo" else 1)
+    assert recording.duration_s == pytest.approx(8, abs=0.1)
+    assert len(recording.samples) == round(recording.duration_s * 16000)
+    assert not recording.truncated
+    # codecs shift by up to some 40 ms: take the best alignment, on what passes through all of them
+    span = 2**18
+    cross = np.fft.irfft(np.fft.rfft(recording.samples, span) * np.conj(np.fft.rfft(original, span)))
+    size = np.linalg.norm(recording.samples) * np.linalg.norm(original)
+    assert cross.max() / size > 0.9
+
+
+def test_sixteen_bit_at_16_khz_comes_through_exactly() -> None:
+    original = said("1998", seconds=3)
+    expected = (original * 32767).astype(np.int16) / np.float32(32768)
+    np.testing.assert_array_equal(decode(wav(original)).samples, expected)
+
+
+def test_channels_are_averaged_or_taken_by_number(tmp_path: Path) -> None:
+    ramp = np.linspace(-0.5, 0.5, 16000, dtype=np.float32)
+    five = wav([ramp * np.float32(k) for k in (0.2, 0.4, 0.6, 0.8, 1.0)])
+    path = tmp_path / "five.wav"
+    path.write_bytes(five)
+    assert decode(path).channels == 5
+    np.testing.assert_allclose(decode(five).samples, ramp * 0.6, atol=1e-4)
+    np.testing.assert_allclose(decode(path, channel=4).samples, ramp, atol=1e-4)
+    for channel in (5, -1):
+        with pytest.raises(VoiceFailure, match="the recording has 5: 0 to 4") as caught:
+            decode(five, channel=channel)
+        assert caught.value.code == "channel_missing"
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    rate=st.sampled_from([8000, 11025, 16000, 44100, 48000]),
+    start=st.floats(0, 1.9),
+    length=st.floats(0.001, 3),
+    channel=st.sampled_from([None, 0, 1]),
+)
+@example(rate=44100, start=0.0, length=2.0, channel=0)
+def test_a_cut_is_sample_exact(rate: int, start: float, length: float, channel: int | None) -> None:
+    noise = np.random.default_rng(rate).integers(-32768, 32767, (2 * rate, 2)).astype(np.int16)
+    buffer = io.BytesIO()
+    with wave.open(buffer, "wb") as out:
+        out.setnchannels(2)
+        out.setsampwidth(2)
+        out.setframerate(rate)
+        out.writeframes(noise.tobytes())
+    end = start + length
+    expected = np.rint(noise.mean(axis=1)) if channel is None else noise[:, channel]
+    found = cut(buffer.getvalue(), start_s=start, end_s=end, channel=channel)
+    np.testing.assert_array_equal(pcm(found), expected[round(start * rate) : round(end * rate)].astype(np.int16))
+    with wave.open(io.BytesIO(found)) as file:
+        assert file.getframerate() == rate
+
+
+@pytest.mark.parametrize("kind", ["mp3", "m4a", "webm", "wav 24 bit"])
+def test_a_cut_of_a_lossy_recording_is_a_slice_of_the_whole(kind: str) -> None:
+    data = encoded(kind, said("1998", seconds=6))
+    rate = FORMATS[kind][2]
+    whole = pcm(cut(data, start_s=0, end_s=60))
+    part = cut(data, start_s=1.25, end_s=4.5)
+    np.testing.assert_array_equal(pcm(part), whole[round(1.25 * rate) : round(4.5 * rate)])
+    assert part == cut(data, start_s=1.25, end_s=4.5)
+
+
+def test_a_cut_past_the_end_is_refused() -> None:
+    data = wav(said("1998", seconds=2))
+    with pytest.raises(VoiceFailure, match=r"ends at 2\.0 s, before the cut at 3\.0 s"):
+        cut(data, start_s=3, end_s=4)
+    with pytest.raises(ValueError, match="no stretch"):
+        cut(data, start_s=2, end_s=2)
+
+
+def test_decoding_stops_at_the_limit(tmp_path: Path) -> None:
+    path = tmp_path / "three-hours.wav"
+    size = 3 * 3600 * 48000 * 2  # one gigabyte, and none of it on the disk
+    with path.open("wb") as file:
+        file.write(
+            b"RIFF"
+            + struct.pack("<I", size + 36)
+            + b"WAVEfmt "
+            + struct.pack("<IHHIIHH", 16, 1, 1, 48000, 96000, 2, 16)
+        )
+        file.write(b"data" + struct.pack("<I", size))
+        file.truncate(size + 44)
+    recording = decode(path, limit_s=20)
+    assert recording.truncated
+    assert recording.duration_s == 20
+    assert len(recording.samples) == 20 * 16000
+    exact = wav(said("1998", seconds=3))
+    assert not decode(exact, limit_s=3).truncated
+    assert decode(exact, limit_s=2.999).truncated
+
+
+@pytest.mark.parametrize(
+    ("data", "code"),
+    [
+        (b"", "empty"),
+        (wav(np.zeros(0, np.float32)), "empty"),
+        (b"Dear sir or madam, " * 400, "not_audio"),
+        (bytes(5000), "not_audio"),
+        (b"RIFF\x24\0\0\0WAVEfmt \x10\0", "corrupt"),
+        (b"\0\0\0\x20ftypM4A \0\0\0\0M4A mp42isom" + bytes(400), "corrupt"),
+        (wav(np.zeros(60000, np.float32), rate_hz=6000), "rate_too_low"),
+        (b"#EXTM3U\n#EXT-X-TARGETDURATION:10\n#EXTINF:10,\nfile:///etc/hostname\n#EXT-X-ENDLIST\n", "not_audio"),
+        (b"ffconcat version 1.0\nfile /etc/hostname\n", "not_audio"),
+    ],
+)
+def test_what_is_not_a_recording_is_named(data: bytes, code: str, tmp_path: Path) -> None:
+    path = tmp_path / "given"
+    path.write_bytes(data)
+    for source in (data, path):
+        with pytest.raises(VoiceFailure) as caught:
+            decode(source)
+        assert caught.value.code == code
+        assert str(caught.value) == f"{code}: {caught.value.message}"
+
+
+def test_a_picture_is_not_audio() -> None:
+    buffer = io.BytesIO()
+    with av.open(buffer, "w", format="matroska") as out:
+        stream = out.add_stream("mpeg4", rate=10)
+        assert isinstance(stream, av.VideoStream)
+        stream.width = stream.height = 32
+        stream.pix_fmt = "yuv420p"
+        out.mux(stream.encode(av.VideoFrame.from_ndarray(np.zeros((32, 32, 3), np.uint8), format="rgb24")))
+        out.mux(stream.encode(None))
+    with pytest.raises(VoiceFailure, match="not_audio: the file has no sound"):
+        decode(buffer.getvalue())
+
+
+def test_a_name_with_a_protocol_in_it_is_only_a_name(tmp_path: Path) -> None:
+    folder = tmp_path / "http:"
+    folder.mkdir()
+    (folder / "a.wav").write_bytes(wav(np.zeros(16000, np.float32)))
+    assert decode(folder / "a.wav").duration_s == 1
+    with pytest.raises(FileNotFoundError):
+        decode(Path("concat:/etc/hostname"))
+
+
+_SEEDS = {kind: encoded(kind, np.sin(np.arange(24000) / 9).astype(np.float32) / 3) for kind in FORMATS}
+
+
+@settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    kind=st.sampled_from(sorted(FORMATS)),
+    keep=st.floats(0, 1),
+    flips=st.lists(st.tuples(st.floats(0, 1), st.integers(0, 255)), max_size=30),
+    in_header=st.booleans(),
+)
+def test_broken_files_raise_only_voice_failures(
+    kind: str,
+    keep: float,
+    flips: list[tuple[float, int]],
+    in_header: bool,  # noqa: FBT001  drawn by hypothesis
+) -> None:
+    data = bytearray(_SEEDS[kind])
+    reach = min(200, len(data)) if in_header else len(data)
+    for place, value in flips:
+        data[min(int(place * reach), reach - 1)] = value
+    broken = bytes(data[: int(keep * len(data))] if keep < 0.9 else data)
+    try:
+        recording = decode(broken, limit_s=10)
+    except VoiceFailure as failure:
+        assert failure.code in CODES  # noqa: PT017  both ends are fine
+    else:
+        assert np.isfinite(recording.samples).all()
+        assert np.abs(recording.samples).max(initial=0) <= 1
+        assert len(recording.samples) <= 10 * 16000
