@@ -127,18 +127,21 @@ async def test_7_a_callback_that_never_comes_is_asked_for(here: Line, recording:
 
 
 async def test_8_a_second_sample_adds_to_the_enrollment(here: Line, recording: Path, tmp_path: Path) -> None:
+    recording.write_bytes(wav(said("1688", seconds=8)))
     await submitted(here, recording)
     (first,) = await here.callbacks()
     await reconcile(here.shop, first)
+    assert not (await here.document(WHO))["enrollmentComplete"]
     more = tmp_path / "more.wav"
-    more.write_bytes(wav(said("1688", seconds=15, skip=5)))
+    more.write_bytes(wav(said("1688", seconds=9, skip=5)))
     document = await here.hand_in(WHO, more)
     new = RecordingId(document["samples"][-1]["recordingId"])
     await prepare(here.shop, WHO, new, job_try=1)
-    await submit(here.shop, WHO)
+    assert await submit(here.shop, WHO) == "accepted"
     for callback_id in await here.callbacks(2):
         await reconcile(here.shop, callback_id)
     grown = await here.document(WHO)
+    assert grown["enrollmentComplete"]
     assert [sample["state"] for sample in grown["samples"]] == ["applied", "applied"]
     heard = sum(sample["measures"]["durationS"] for sample in grown["samples"])
     assert grown["totalEnrollDuration"] == pytest.approx(heard, abs=0.1)

