@@ -2,7 +2,8 @@
 
 Settings are read, logs set up, then `serve(settings, stop)` runs until `stop` is set by SIGTERM, by SIGINT, or, when
 the process was started with `--attached`, by the end of standard input: a supervisor that was killed closes it, and so
-leaves no orphan. Exit codes are those of sysexits.h.
+leaves no orphan. Exit codes are
+those of sysexits.h, and 1 for a check that found something wrong.
 """
 
 import asyncio
@@ -19,10 +20,11 @@ from config import logs
 from config.settings import Settings, SettingsError, load
 
 EXIT_OK = 0
+EXIT_FAILED = 1
 EXIT_UNAVAILABLE = 69
 EXIT_CONFIG = 78
 
-Serve = Callable[[Settings, asyncio.Event], Awaitable[None]]
+Serve = Callable[[Settings, asyncio.Event], Awaitable[int | None]]
 
 
 class UnavailableError(Exception):
@@ -39,24 +41,23 @@ def run(name: str, serve: Serve) -> int:
     logs.configure(settings.log, process=name)
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(_serve_until_stopped(serve, settings))
+            return runner.run(_serve_until_stopped(serve, settings)) or EXIT_OK
     except SettingsError as error:
         structlog.get_logger().error("process.refused", reason=str(error))
         return EXIT_CONFIG
     except UnavailableError as error:
         structlog.get_logger().error("process.refused", reason=str(error))
         return EXIT_UNAVAILABLE
-    return EXIT_OK
 
 
-async def _serve_until_stopped(serve: Serve, settings: Settings) -> None:
+async def _serve_until_stopped(serve: Serve, settings: Settings) -> int | None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     if "--attached" in sys.argv[1:]:
         threading.Thread(target=_set_at_eof, args=(loop, stop), daemon=True).start()
-    await serve(settings, stop)
+    return await serve(settings, stop)
 
 
 def _set_at_eof(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:

@@ -133,10 +133,10 @@ async def _tell_health(redis: ArqRedis, settings: Settings) -> None:
         await asyncio.sleep(_HEALTH_S)
 
 
-async def _check(settings: Settings, stop: asyncio.Event) -> None:
+async def _check(settings: Settings, _stop: asyncio.Event) -> int:
     found = await check(settings)
     sys.stdout.write(json.dumps(found) + "\n")
-    stop.set()
+    return process.EXIT_OK if all(one["ok"] for one in found) else process.EXIT_FAILED
 
 
 if __name__ == "__main__":

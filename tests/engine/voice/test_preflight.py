@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -164,7 +165,7 @@ def test_every_stretch_keeps_to_the_lengths_and_to_its_own_material(
         assert 0 <= stretch.start_s < stretch.end_s <= duration
         assert 6.0 - 1e-6 <= stretch.end_s - stretch.start_s <= best_max + 1e-6
         assert -1e-6 <= stretch.speech_s <= stretch.end_s - stretch.start_s + 1e-6
-    for a, b in zip(found, found[1:], strict=False):
+    for a, b in pairwise(found):
         assert a.rank >= b.rank
         shared = min(a.end_s, b.end_s) - max(a.start_s, b.start_s)
         assert shared <= 0.5 * min(a.end_s - a.start_s, b.end_s - b.start_s) + 1e-6
