@@ -11,11 +11,12 @@ from arq.connections import ArqRedis
 
 from config.settings import Settings
 from tests.support.line import credential
-from tests.support.rooms import Rooms
+from tests.support.rooms import Room, Rooms
 from tests.support.speech import said, wav
 from worker.store import keys
 
 SPEAKERS = {"anna": "1688", "berta": "1998", "carla": "2033"}
+ROOMS: tuple[Room, ...] = ("engine", "webhook", "worker")
 _PATIENCE_S = 90
 
 
@@ -98,7 +99,7 @@ async def token(engine: aiohttp.ClientSession, settings: Settings) -> dict[str, 
 async def test_a_killed_worker_loses_nothing_and_applies_nothing_twice(
     rooms: Rooms, redis: ArqRedis, settings: Settings, tmp_path: Path, moment: str
 ) -> None:
-    for room in ("engine", "webhook", "worker"):
+    for room in ROOMS:
         rooms.start(room)
     await ready(rooms.engine_url)
     await ready(rooms.url)
@@ -115,15 +116,15 @@ async def test_a_killed_worker_loses_nothing_and_applies_nothing_twice(
 async def test_everything_killed_at_once_carries_on(
     rooms: Rooms, redis: ArqRedis, settings: Settings, tmp_path: Path
 ) -> None:
-    for room in ("engine", "webhook", "worker"):
+    for room in ROOMS:
         rooms.start(room)
     await ready(rooms.engine_url)
     await ready(rooms.url)
     await hand_in(rooms.url, tmp_path)
     await happened(redis, settings, "enrollment.started", times=2)
-    for room in ("worker", "engine", "webhook"):
+    for room in reversed(ROOMS):
         rooms.kill(room)
-    for room in ("engine", "webhook", "worker"):
+    for room in ROOMS:
         rooms.start(room)
     await ready(rooms.engine_url)
     documents = await settled(rooms, redis, settings)

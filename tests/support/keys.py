@@ -16,7 +16,7 @@ REASONS = {
 }
 
 
-def unexplained(server: "redis.Redis[bytes]") -> list[str]:
+def unexplained(server: redis.Redis) -> list[str]:
     """Keys without TTL that no reason covers."""
     found = [key.decode() for key in server.scan_iter(count=1000)]
     return [

@@ -59,7 +59,7 @@ class Line:
         key = keys.callbacks(self.settings.account)
         async with asyncio.timeout(_PATIENCE_S):
             while await self.redis.zcard(key) < number:
-                await self.redis.bzpopmax(["never"], timeout=0.02)  # type: ignore[arg-type]  # redis-py: parts of seconds
+                await self.redis.bzpopmax(["never"], timeout=0.02)
         return [member.decode() for member in await self.redis.zrange(key, 0, -1)]
 
     async def settled(self, speaker_id: str) -> dict[str, Any]:

@@ -50,10 +50,10 @@ class Rooms:
         self._env = os.environ | {f"VOXROLL_{name}": value for name, value in values.items()}
 
     def start(self, room: Room) -> None:
-        env, pass_fds = dict(self._env), ()
+        env, pass_fds = dict(self._env), list[int]()
         if room in self._sockets:
             number = self._sockets[room].fileno()
-            env[f"VOXROLL_{room.upper()}_FD"], pass_fds = str(number), (number,)
+            env[f"VOXROLL_{room.upper()}_FD"], pass_fds = str(number), [number]
         with (self._folder / f"{room}.log").open("ab") as log:
             self._processes[room] = subprocess.Popen(
                 [sys.executable, "-m", room], cwd=_ROOT, env=env, pass_fds=pass_fds, stdout=log, stderr=log
