@@ -10,6 +10,7 @@ import pytest
 from arq.connections import ArqRedis
 
 from config.settings import Settings
+from tests.faults.watching import PATIENCE_S, ready
 from tests.support.line import credential
 from tests.support.rooms import Room, Rooms
 from tests.support.speech import said, wav
@@ -17,7 +18,6 @@ from worker.store import keys
 
 SPEAKERS = {"anna": "1688", "berta": "1998", "carla": "2033"}
 ROOMS: tuple[Room, ...] = ("engine", "webhook", "worker")
-_PATIENCE_S = 90
 
 
 @pytest.fixture
@@ -43,7 +43,7 @@ async def hand_in(url: str, folder: Path) -> None:
 async def happened(redis: ArqRedis, settings: Settings, event: str, *, times: int) -> None:
     """Wait on the event stream until `event` was told so often."""
     last, seen = b"0", 0
-    async with asyncio.timeout(_PATIENCE_S):
+    async with asyncio.timeout(PATIENCE_S):
         while seen < times:
             for _, entries in await redis.xread({keys.events(settings.account): last}, block=1000):
                 last = entries[-1][0]
@@ -51,18 +51,9 @@ async def happened(redis: ArqRedis, settings: Settings, event: str, *, times: in
                     seen += f'"{event}"'.encode() in fields[b"event"]
 
 
-async def ready(url: str) -> None:
-    async with aiohttp.ClientSession(url) as http, asyncio.timeout(_PATIENCE_S):
-        while True:
-            async with http.get("/readyz") as answer:
-                if answer.status == 200:
-                    return
-            await asyncio.sleep(0.05)
-
-
 async def settled(rooms: Rooms, redis: ArqRedis, settings: Settings) -> list[dict[str, Any]]:
     last = b"$"
-    async with aiohttp.ClientSession(rooms.url) as door, asyncio.timeout(_PATIENCE_S):
+    async with aiohttp.ClientSession(rooms.url) as door, asyncio.timeout(PATIENCE_S):
         while True:
             async with door.get("/v1/speakers") as answer:
                 documents: list[dict[str, Any]] = (await answer.json())["speakers"]

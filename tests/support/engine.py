@@ -2,6 +2,8 @@
 
 import asyncio
 import base64
+import io
+import json
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -67,6 +69,9 @@ class Rc:
     async def call(self, method: str, path: str, **request: Any) -> Answer:
         headers = {"Authorization": f"Bearer {self._token}"} if self._token else {}
         headers |= request.pop("headers", {})
+        if "json" in request:
+            request["data"] = io.BytesIO(json.dumps(request.pop("json")).encode())
+            headers["Content-Type"] = "application/json"
         async with self._session.request(method, self.url + path, headers=headers, **request) as response:
             raw = await response.read()
             is_json = raw and response.content_type == "application/json"
@@ -91,6 +96,14 @@ class Rc:
 
     async def job(self, job_id: str) -> Answer:
         return await self.call("GET", f"/ai/status/v1/jobs/{job_id}")
+
+    async def ended(self, job_id: str, *, within_s: float = 30.0) -> str:
+        """The status of a job once it has ended."""
+        async with asyncio.timeout(within_s):
+            while True:
+                answer = await self.job(job_id)
+                if answer.status == 200 and answer.body["status"] != "InProgress":
+                    return str(answer.body["status"])
 
 
 def sample(audio: bytes, *, encoding: str = "Wav") -> dict[str, str]:

@@ -73,6 +73,10 @@ class Rooms:
         process.send_signal(signal.SIGTERM)
         return process.wait(_END_S)
 
+    def wait(self, room: Room) -> int:
+        """Its exit code, once it has ended by itself."""
+        return self._processes.pop(room).wait(_END_S)
+
     def close(self) -> None:
         for room in list(self._processes):
             self.kill(room)

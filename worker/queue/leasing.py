@@ -24,14 +24,16 @@ _log = structlog.get_logger()
 _NEVER = 1_000_000  # tries are counted by the functions themselves; arq's own limit deletes the job
 _READ = 1_000  # ids read at one poll: running jobs are among them, so it exceeds the slots of a small cluster
 _POLL_S = 0.05
-_DRAIN_S = 15.0
+_DRAIN = timedelta(seconds=15)  # less than the 20 s that a supervisor gives before it kills
 _RECONNECT_S = 0.5
 
 
 class LeasingWorker(Worker):
     """arq's worker, holding its jobs by lease."""
 
-    def __init__(self, functions: list[Function], *, lease: timedelta, **options: Any) -> None:
+    def __init__(
+        self, functions: list[Function], *, lease: timedelta, drain: timedelta = _DRAIN, **options: Any
+    ) -> None:
         super().__init__(
             functions,
             handle_signals=False,
@@ -46,6 +48,7 @@ class LeasingWorker(Worker):
             **options,
         )
         self.in_progress_timeout_s = lease.total_seconds()
+        self._drain_s = drain.total_seconds()
 
     async def renew(self) -> None:
         """Hold on to the jobs that run here, three times per lease."""
@@ -62,7 +65,7 @@ class LeasingWorker(Worker):
         """Take no more jobs, give those that run some seconds, then hand them back."""
         self.allow_pick_jobs = False
         if self.tasks:
-            await asyncio.wait(self.tasks.values(), timeout=_DRAIN_S)
+            await asyncio.wait(self.tasks.values(), timeout=self._drain_s)
         for task in self.job_tasks.values():
             task.cancel()
         if self.tasks:

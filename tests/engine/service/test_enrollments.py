@@ -96,7 +96,7 @@ GOOD = {"speakerId": "a", **sample(b"RIFF")}
         ({"encoding": ...}, "encoding"),
         ({"languageCode": 5}, "languageCode"),
         ({"content": "not base64!"}, "content"),
-        ({"content": "QUJD="}, "content"),
+        ({"content": "QUJ"}, "content"),
         ({"content": ..., "contentUri": "https://example.com/a.wav"}, "content"),
     ],
 )
@@ -115,7 +115,7 @@ async def test_bodies_that_are_no_object(deaf: Rc) -> None:
 
 async def test_list_pages_through_complete_and_partial(rc: Rc, clip: Clip) -> None:
     for number in range(5):
-        seconds = 16.0 if number % 2 == 0 else 7.0
+        seconds = 22.0 if number % 2 == 0 else 7.0
         assert (await rc.enroll(f"s{number}", clip(number, 0, seconds=seconds))).status == 201
 
     def ids(answer: Any) -> list[str]:

@@ -1,0 +1,87 @@
+"""Who gets a token, and what a token opens."""
+
+import time
+from typing import Any
+
+import jwt
+import pytest
+
+from config.settings import Settings, SettingsError
+from engine.service.app import create_app
+from engine.service.tokens import GRANT
+from tests.support.engine import Answer, Rc, basic, credential
+
+TOKEN = "/restapi/oauth/token"
+
+
+async def ask(rc: Rc, settings: Settings, *, headers: dict[str, str] | None = None, **form: str) -> Answer:
+    whole = {"grant_type": GRANT, "assertion": credential(settings)} | form
+    return await rc.call("POST", TOKEN, data=whole, headers=headers or {"Authorization": basic(settings)})
+
+
+async def test_a_credential_is_exchanged_for_an_hour(deaf: Rc, settings: Settings) -> None:
+    answer = await ask(deaf, settings)
+    assert answer.headers["Cache-Control"] == "no-store"
+    body = answer.body
+    assert (body["token_type"], body["expires_in"], body["scope"]) == ("bearer", 3600, "AI")
+    assert body["owner_id"] == settings.account
+    assert (await ask(deaf, settings, access_token_ttl="600", endpoint_id="e1")).body["endpoint_id"] == "e1"
+
+
+@pytest.mark.parametrize(
+    ("form", "status", "error"),
+    [
+        ({"grant_type": "password"}, 400, "unsupported_grant_type"),
+        ({"assertion": "not.a.jwt"}, 400, "invalid_grant"),
+        ({"access_token_ttl": "59"}, 400, "invalid_request"),
+        ({"access_token_ttl": "9" * 5000}, 400, "invalid_request"),
+    ],
+)
+async def test_bad_token_requests(deaf: Rc, settings: Settings, form: dict[str, str], status: int, error: str) -> None:
+    answer = await ask(deaf, settings, **form)
+    assert (answer.status, answer.body["error"]) == (status, error)
+    assert answer.error["errorCode"].startswith(("OAU-", "CMN-"))
+    assert answer.body["error_description"]
+
+
+@pytest.mark.parametrize("claims", [{"sub": "someone-else"}, {"iss": "another"}, {"exp": int(time.time()) - 5}])
+async def test_credentials_of_others_are_refused(deaf: Rc, settings: Settings, claims: dict[str, Any]) -> None:
+    answer = await ask(deaf, settings, assertion=credential(settings, **claims))
+    assert (answer.status, answer.body["error"]) == (400, "invalid_grant")
+
+
+@pytest.mark.parametrize("header", ["Basic !!!", "Basic Zm9v", "Bearer x", "Basic dm94cm9sbDp3cm9uZw=="])
+async def test_clients_without_the_secret_are_refused(deaf: Rc, settings: Settings, header: str) -> None:
+    answer = await ask(deaf, settings, headers={"Authorization": header})
+    assert (answer.status, answer.body["error"]) == (401, "invalid_client")
+
+
+async def test_what_opens_the_api(deaf: Rc, settings: Settings) -> None:
+    token = (await ask(deaf, settings)).body["access_token"]
+    key = settings.engine.token_key.get_secret_value()
+    claims = jwt.decode(token, options={"verify_signature": False})
+
+    async def code(header: str | None) -> tuple[int, str]:
+        answer = await deaf.call("GET", "/ai/audio/v1/enrollments/x", headers={"Authorization": header or ""})
+        return answer.status, answer.error["errorCode"]
+
+    def signed(secret: str = key, algorithm: str = "HS256", **changed: Any) -> str:
+        return "Bearer " + jwt.encode(claims | changed, secret, algorithm)
+
+    assert await code(f"bearer {token}") == (404, "CAI-101")
+    assert await code(None) == (401, "OAU-123")
+    assert await code("Bearer garbage") == (401, "OAU-129")
+    assert await code(signed("x" * 48)) == (401, "OAU-129")
+    assert await code(signed(aud="another")) == (401, "OAU-129")
+    assert await code(signed(exp=1)) == (401, "OAU-128")
+    assert await code(signed(scope="ReadCallLog")) == (403, "CMN-401")
+    assert await code("Bearer " + jwt.encode(claims, None, "none")) == (401, "OAU-129")
+    assert await code("Bearer " + credential(settings)) == (401, "OAU-129")  # a credential is no token
+    assert (await ask(deaf, settings, assertion=token)).status == 400  # and a token no credential
+
+
+@pytest.mark.parametrize("name", ["token_key", "client_secret"])
+def test_without_secrets_nothing_starts(settings: Settings, name: str) -> None:
+    engine = settings.engine.model_copy(update={name: type(settings.engine.token_key)("")})
+    with pytest.raises(SettingsError, match=f"VOXROLL_ENGINE_{name.upper()}: not set; set it to"):
+        create_app(settings.model_copy(update={"engine": engine}))
