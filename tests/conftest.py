@@ -3,6 +3,7 @@
 import os
 import uuid
 from collections.abc import AsyncIterator, Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -38,7 +39,7 @@ def settings(valkey: ValkeyProcess, tmp_path: Path) -> Settings:
         account=f"t{uuid.uuid4().hex[:12]}",
         data_dir=tmp_path,
         redis=Redis(url=SecretStr(valkey.url)),
-        api=Api(client_secret=KEY, timeout="10s"),  # type: ignore[arg-type]  # read as the environment is
+        api=Api(client_secret=KEY, timeout=timedelta(seconds=10)),
         webhook=Webhook(token_key=KEY),
         engine=Engine(client_secret=KEY, token_key=KEY),
     )

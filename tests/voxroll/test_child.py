@@ -8,9 +8,11 @@ import pytest
 
 from tests.support.up import lives
 from voxroll.failure import CommandError, Exit
-from voxroll.up.child import Child, Program
+from voxroll.up.child import Child, Program, open_log
 
-_STUBBORN = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', flush=True); time.sleep(60)"
+_STUBBORN = (
+    "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', flush=True); time.sleep(60)"
+)
 
 
 def child(code: str, logs: Path) -> Child:
@@ -58,5 +60,16 @@ async def test_one_that_was_told_to_end_is_not_started_again(tmp_path: Path) -> 
 
 async def _until_it_says(log: Path, word: str) -> None:
     async with asyncio.timeout(20):
-        while word not in log.read_text():
+        while word not in log.read_text():  # noqa: ASYNC110  (a file has no event)
             await asyncio.sleep(0)
+
+
+def test_a_log_that_has_grown_is_set_aside_once(tmp_path: Path) -> None:
+    log = tmp_path / "logs" / "trial.log"
+    for _ in range(3):
+        with open_log(log) as opened:
+            opened.truncate(0)
+            opened.write(b"\0" * (10 * 1024 * 1024 + 1))
+    with open_log(log) as opened:
+        assert opened.tell() == 0
+    assert sorted(path.name for path in log.parent.iterdir()) == ["trial.log", "trial.log.1"]

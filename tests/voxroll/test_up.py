@@ -101,4 +101,4 @@ def _remember(running: Up, word: str) -> None:
 
 def _remembered(running: Up) -> set[str]:
     with redis.Redis.from_url(running.note["redis_url"], decode_responses=True) as client:
-        return set(client.smembers("remembered"))  # type: ignore[arg-type]  # redis-py types it for asyncio too
+        return set(client.smembers("remembered"))

@@ -5,10 +5,10 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 import pytest
+from arq.connections import ArqRedis
 
 from config.settings import Settings
-from engine.service.app import create_app
-from engine.service.parts import PARTS
+from engine.service.jobs import Jobs
 from tests.support.engine import Rc, Receiver, receiving, running_engine
 
 Clip = Callable[..., bytes]
@@ -65,8 +65,9 @@ async def test_anything_but_200_is_tried_again(rc: Rc, clip: Clip) -> None:
         assert all(body == requests[0][1] for _, body in requests)
 
 
-async def test_after_five_more_tries_it_gives_up_and_the_job_still_tells(settings: Settings, clip: Clip) -> None:
-    app = create_app(settings, callback_delays_s=(0.01,) * 5)
+async def test_after_five_more_tries_it_gives_up_and_the_job_still_tells(
+    settings: Settings, redis: ArqRedis, clip: Clip
+) -> None:
     async with running_engine(settings) as rc, receiving(*[500] * 20) as receiver:
         accepted = await rc.enroll("a", clip(), webhook=receiver.url)
         for _ in range(6):
@@ -74,10 +75,10 @@ async def test_after_five_more_tries_it_gives_up_and_the_job_still_tells(setting
         await rc.enroll("b", clip(1), webhook=receiver.url)  # served by the same lane, after the last try was judged
         _, body = await receiver.next()
         assert body["speakerId"] == "b"
-        job = await app[PARTS].jobs.get(accepted.body["jobId"])
+        jobs = Jobs(redis, account=settings.account, kept=settings.retention.jobs)
+        job = await jobs.get(accepted.body["jobId"])
         assert job is not None
         assert (job.status, job.deliveries) == ("Success", 6)
-        await app[PARTS].redis.aclose()
 
 
 async def test_a_receiver_that_is_not_there_does_no_harm(rc: Rc, clip: Clip, receiver: Receiver) -> None:
@@ -111,3 +112,16 @@ async def test_unknown_jobs(deaf: Rc) -> None:
     assert (await deaf.job(str(uuid.uuid4()))).status == 404
     bad = await deaf.job("17")
     assert (bad.status, bad.error["parameterName"]) == (400, "jobId")
+
+
+async def test_two_processes_share_the_work(settings: Settings, clip: Clip, receiver: Receiver) -> None:
+    async with running_engine(settings) as one, running_engine(settings) as two:
+        await one.enroll("a", clip(0, 0))
+        for number in range(6):
+            rc = (one, two)[number % 2]
+            accepted = await rc.add("a", clip(number, 1, seconds=6.1 + number / 10), webhook=receiver.url)
+            assert accepted.status == 202
+        totals = [(await receiver.next())[1]["totalEnrollDuration"] for _ in range(6)]
+        assert max(totals) == pytest.approx(8.0 + sum(6.1 + number / 10 for number in range(6)))
+        assert len(set(totals)) == 6  # each sample was applied once, and each callback tells its own step
+    assert receiver.received.empty()

@@ -8,9 +8,12 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+from arq.connections import ArqRedis
+from arq.constants import in_progress_key_prefix
 from pydantic import SecretStr
 
 from config.settings import Redis, Settings
+from engine.service import keys
 from tests.support.engine import Rc, Receiver, client_of
 from tests.support.process import environment, started, until_ready
 
@@ -29,17 +32,17 @@ async def client_of_ready(url: str, process: asyncio.subprocess.Process, setting
         yield rc
 
 
-async def _says(process: asyncio.subprocess.Process, *words: bytes) -> None:
-    """Return once the process has logged a line with all these words."""
-    assert process.stderr is not None
-    async for line in process.stderr:
-        if all(word in line for word in words):
-            return
+async def _runs(redis: ArqRedis, settings: Settings, job_id: str) -> None:
+    """Return once some process works on the job."""
+    mark = in_progress_key_prefix + keys.arq_id(keys.queue(settings.account), job_id)
+    async with asyncio.timeout(30):
+        while not await redis.exists(mark):
+            pass
 
 
 @pytest.mark.parametrize("moment", ["at once", "while it is heard", "when its callback was refused"])
 async def test_killed_after_the_202_it_delivers_once_restarted(
-    settings: Settings, clip: Clip, receiver: Receiver, moment: str
+    settings: Settings, redis: ArqRedis, clip: Clip, receiver: Receiver, moment: str
 ) -> None:
     port = free_port()
     url, env = f"http://127.0.0.1:{port}", environment(settings, VOXROLL_ENGINE_PORT=str(port))
@@ -48,7 +51,7 @@ async def test_killed_after_the_202_it_delivers_once_restarted(
         accepted = await rc.enroll("a", clip(), key="k", webhook=receiver.url)
         assert accepted.status == 202
         if moment == "while it is heard":
-            await asyncio.wait_for(_says(process, b"request.answered", b"enrollments"), 30)
+            await _runs(redis, settings, accepted.body["jobId"])
         if moment == "when its callback was refused":
             await receiver.next()
         process.send_signal(signal.SIGKILL)

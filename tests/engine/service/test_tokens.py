@@ -38,7 +38,7 @@ async def test_a_credential_is_exchanged_for_an_hour(deaf: Rc, settings: Setting
     ],
 )
 async def test_bad_token_requests(deaf: Rc, settings: Settings, form: dict[str, str], status: int, error: str) -> None:
-    answer = await ask(deaf, settings, **form)
+    answer = await ask(deaf, settings, headers=None, **form)
     assert (answer.status, answer.body["error"]) == (status, error)
     assert answer.error["errorCode"].startswith(("OAU-", "CMN-"))
     assert answer.body["error_description"]

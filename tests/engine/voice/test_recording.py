@@ -201,7 +201,8 @@ def test_a_name_with_a_protocol_in_it_is_only_a_name(tmp_path: Path) -> None:
         decode(Path("concat:/etc/hostname"))
 
 
-_SEEDS = {kind: encoded(kind, np.sin(np.arange(24000) / 9).astype(np.float32) / 3) for kind in FORMATS}
+_TONE = np.asarray(np.sin(np.arange(24000) / 9) / 3, np.float32)
+_SEEDS = {kind: encoded(kind, _TONE) for kind in FORMATS}
 
 
 @settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.too_slow])

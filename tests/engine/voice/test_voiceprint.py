@@ -3,6 +3,7 @@
 import math
 from dataclasses import replace
 from functools import cache
+from typing import Any
 
 import numpy as np
 import pytest
@@ -33,6 +34,10 @@ CLEAN = SamplePrint(
 )
 
 
+def people() -> list[str]:
+    return list(speakers())[:6]
+
+
 @cache
 def sample(speaker: str, number: int, *, rate_hz: int = 16000) -> SamplePrint:
     """One of a speaker's samples of 15 s, all of different utterances."""
@@ -47,16 +52,16 @@ def enrolled(*samples: SamplePrint) -> str:
 
 
 def test_clean_speakers_get_to_high_and_not_by_one_short_sample() -> None:
-    grades = [enrolled(*(sample(speaker, number) for number in range(3))) for speaker in speakers()]
-    assert grades.count("High") >= 8
+    grades = [enrolled(*(sample(speaker, number) for number in range(3))) for speaker in people()]
+    assert grades.count("High") >= 5
     assert set(grades) <= {"High", "Good"}
-    for speaker in list(speakers())[:3]:
+    for speaker in people()[:3]:
         short = inspect(voice(), decode(wav(said(speaker, seconds=7))), Rules())[1]
         assert enrolled(short) in {"Poor", "Average"}
 
 
 def test_a_strangers_sample_pulls_the_grade_down() -> None:
-    first, second, *_ = speakers()
+    first, second, *_ = people()
     own = [sample(first, number) for number in range(3)]
     assert predicted_score([*own, sample(second, 0)]) < predicted_score(own) - 0.1
     assert enrolled(*own, sample(second, 0)) in {"Poor", "Average"}
@@ -73,21 +78,22 @@ def test_a_strangers_sample_pulls_the_grade_down() -> None:
         ({"consistency": math.nan}, True, "Poor"),
     ],
 )
-def test_caps(change: dict[str, float], complete: bool, grade: str) -> None:  # noqa: FBT001  a parameter
+def test_caps(change: dict[str, Any], complete: bool, grade: str) -> None:  # noqa: FBT001  a parameter
     assert quality([replace(CLEAN, **change)], complete=complete) == grade
 
 
 def test_each_measure_moves_the_grade_its_way() -> None:
     best = predicted_score([CLEAN])
-    for worse in (
+    changes: list[dict[str, Any]] = [
         {"speech_s": 8.0},
         {"snr_db": 5.0},
         {"consistency": 0.6},
         {"clip_ratio": 0.02},
         {"narrow_band": True},
-    ):
-        assert predicted_score([replace(CLEAN, **worse)]) < best  # type: ignore[arg-type]  # names are fields
-        assert predicted_score([CLEAN, replace(CLEAN, **worse)]) <= predicted_score([CLEAN]) + 0.05  # type: ignore[arg-type]
+    ]
+    for change in changes:
+        worse = replace(CLEAN, **change)
+        assert predicted_score([worse]) < predicted_score([CLEAN, worse]) <= best + 0.05
 
 
 def test_a_voiceprint_is_the_mean_by_seconds_of_speech() -> None:
@@ -105,7 +111,7 @@ def test_a_voiceprint_is_the_mean_by_seconds_of_speech() -> None:
 def test_telephone_audio_is_known_by_the_narrow_band_print() -> None:
     wide, narrow = voice().centre(narrow_band=False), voice().centre(narrow_band=True)
     gains, strangers = [], []
-    for speaker, other in zip(speakers(), [*list(speakers())[1:], next(iter(speakers()))], strict=True):
+    for speaker, other in zip(people(), [*people()[1:], people()[0]], strict=True):
         call = sample(speaker, 3, rate_hz=8000)
         assert call.narrow_band
         heard = voiceprint([call], narrow, narrow_band=True)
@@ -120,8 +126,8 @@ def test_telephone_audio_is_known_by_the_narrow_band_print() -> None:
 
 def test_enrolled_voices_are_told_apart() -> None:
     centre = voice().centre(narrow_band=False)
-    known = {name: voiceprint([sample(name, 0), sample(name, 1), sample(name, 2)], centre) for name in speakers()}
-    for name in speakers():
+    known = {name: voiceprint([sample(name, 0), sample(name, 1), sample(name, 2)], centre) for name in people()}
+    for name in people():
         heard = voiceprint([sample(name, 3)], centre)
         scores = {other: score(known[other], heard) for other in known}
         assert max(scores, key=lambda other: scores[other]) == name
@@ -131,7 +137,7 @@ def test_enrolled_voices_are_told_apart() -> None:
 def test_other_peoples_voices_are_strangers_to_251() -> None:
     corpus = "librispeech-train-clean-100"
     centre = voice().centre(narrow_band=False)
-    known = [voiceprint([sample(name, 0)], centre) for name in speakers()]
+    known = [voiceprint([sample(name, 0)], centre) for name in people()]
     crowd = [voice().embed(load(paths[0])) for paths in list(speakers(corpus).values())[::10]]
     prints = [voiceprint([replace(CLEAN, vector=vector)], centre) for vector in crowd]
     assert max(score(a, b) for a in known for b in prints) < SAME_SPEAKER_WIDE

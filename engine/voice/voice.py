@@ -1,0 +1,55 @@
+"""The loaded models as one thing: find speech, make vectors, know the centres.
+
+Made once per process from the folder that `model.ensure` returned, then shared by all threads: a call computes on the
+thread it is made on, and onnxruntime's sessions may be called from several at once.
+"""
+
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.voice import speech
+from engine.voice.embedding import Embedder, Vector
+from engine.voice.manifest import Manifest
+from engine.voice.speech import Span
+
+
+class Voice:
+    """The loaded models."""
+
+    def __init__(self, manifest: Manifest, embedder: Embedder) -> None:
+        self.manifest = manifest
+        self._embedder = embedder
+        self._finder = speech.SpeechFinder()
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Load the model in a folder that `model.ensure` or `model.install` returned.
+
+        Raises:
+            ManifestError: it isn't such a folder.
+        """
+        manifest = Manifest.read(folder)
+        return cls(manifest, Embedder(folder / manifest.file, input_name=manifest.input_name))
+
+    def centre(self, *, narrow_band: bool) -> Vector:
+        """Mean vector of many speakers in one band, to be taken off before two voices are compared; (192,)."""
+        return self.manifest.centre_narrow if narrow_band else self.manifest.centre_wide
+
+    def speech(self, samples: NDArray[np.float32]) -> tuple[Span, ...]:
+        """Spans of speech in 16 kHz samples; pauses under 0.3 s are closed, 0.1 s is left on both sides."""
+        return speech.spans(self.probabilities(samples), duration_s=len(samples) / speech.RATE_HZ)
+
+    def probabilities(self, samples: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Probability of speech per chunk of 32 ms."""
+        return self._finder.probabilities(samples)
+
+    def embed(self, samples: NDArray[np.float32]) -> Vector:
+        """Raw vector of 16 kHz samples, (192,)."""
+        return self._embedder.embed(samples)
+
+    def windows(self, samples: NDArray[np.float32], *, length_s: float, hop_s: float, most: int = 40) -> Vector:
+        """Raw vectors of windows over 16 kHz samples, (windows, 192); no rows where one window doesn't fit."""
+        return self._embedder.windows(samples, length_s=length_s, hop_s=hop_s, most=most)

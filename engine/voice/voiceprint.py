@@ -1,0 +1,152 @@
+"""Voiceprints: what is kept of a voice, how two compare, and how good an enrollment is.
+
+Vectors of this kind of network share a large common part; a stored centre, the mean over many speakers, is taken off
+before two are compared, one centre for full band and one for the telephone's. The score of two voiceprints is the
+cosine, about 0.0 for strangers. Arrays in, numbers out: no network runs here.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+Quality = Literal["Poor", "Average", "Good", "High"]
+Vector = NDArray[np.float32]
+
+# Scores from which two voiceprints are taken as one speaker's. Measured on natural speech of 12 to 24 s, 47,000 pairs:
+SAME_SPEAKER_WIDE = 0.50  # 0.11 % of strangers pass, no speaker is missed
+SAME_SPEAKER_NARROW = (
+    0.45  # on the narrow-band prints: 0.3 to 10 % of strangers pass, by codec, 0.4 % are missed at most
+)
+COMPLETE_FROM_S = 12.0  # seconds of speech, the contract's rule
+
+_POOR_UNDER_S = 6.0
+_CUTS = (0.62, 0.70, 0.76)
+_WORST_CONSISTENCY = 0.3  # assumed where there was too little speech to measure it
+
+
+@dataclass(frozen=True, slots=True)
+class SamplePrint:
+    """What the engine keeps of one sample.
+
+    Attributes:
+        vector: (192,) float32, raw mean of the speech.
+        speech_s: seconds of speech.
+        audio_s: seconds of audio.
+        snr_db: speech to noise.
+        clip_ratio: share of clipped samples.
+        consistency: mean raw cosine of 3 s windows; NaN where the speech is too short to tell.
+        narrow_band: the audio holds nothing above the telephone's band.
+        narrow_vector: (192,) the same speech through the telephone's band, to compare with narrow-band audio; None in
+            prints that were kept without it.
+    """
+
+    vector: Vector
+    speech_s: float
+    audio_s: float
+    snr_db: float
+    clip_ratio: float
+    consistency: float
+    narrow_band: bool
+    narrow_vector: Vector | None = None
+
+
+def unit(vector: Vector) -> Vector:
+    """Scale to length 1; zeros stay zeros."""
+    return np.asarray(vector / max(float(np.linalg.norm(vector)), 1e-12), np.float32)
+
+
+def centred(vector: Vector, centre: Vector) -> Vector:
+    """Take the centre off a raw vector: unit length, minus the centre, unit length again."""
+    return unit(unit(vector) - centre)
+
+
+def score(a: Vector, b: Vector) -> float:
+    """Cosine of two voiceprints of the same band, -1 to 1."""
+    return float(np.dot(unit(a), unit(b)))
+
+
+def voiceprint(samples: Sequence[SamplePrint], centre: Vector, *, narrow_band: bool = False) -> Vector:
+    """Make one voiceprint of several samples: their mean, weighted by seconds of speech.
+
+    Args:
+        samples: at least one.
+        centre: of the band that is asked for.
+        narrow_band: make the print that narrow-band audio is compared with.
+
+    Returns:
+        (192,) of unit length.
+
+    Raises:
+        ValueError: no samples.
+    """
+    if not samples:
+        raise ValueError("a voiceprint needs at least one sample")
+    vectors = [_vector(sample, narrow_band=narrow_band) for sample in samples]
+    mean = sum(
+        (unit(vector) * sample.speech_s for vector, sample in zip(vectors, samples, strict=True)),
+        start=0.0 * vectors[0],
+    )
+    return unit(mean / sum(sample.speech_s for sample in samples) - centre)
+
+
+def quality(samples: Sequence[SamplePrint], *, complete: bool) -> Quality:
+    """Grade an enrollment by how surely its speaker will be known again.
+
+    `predicted_score` of all samples together, cut where the misses at the threshold change: Poor misses 37 % at worst,
+    Average 14 %, Good 1.0 %, High 1.4 % and the highest scores. Caps: Poor under 6 s of speech, at most Average before
+    the enrollment is complete, at most Good on narrow-band audio alone.
+    """
+    if sum(sample.speech_s for sample in samples) < _POOR_UNDER_S:
+        return "Poor"
+    predicted = predicted_score(samples)
+    grades: tuple[Quality, ...] = ("Poor", "Average", "Good", "High")
+    best = 3
+    if all(sample.narrow_band for sample in samples):
+        best = 2
+    if not complete:
+        best = 1
+    return grades[min(best, sum(predicted >= cut for cut in _CUTS))]
+
+
+def predicted_score(samples: Sequence[SamplePrint]) -> float:
+    """Predict the score of the enrollment against later audio of the same speaker.
+
+    A regression on 818 samples of 44 speakers in 11 conditions (rank correlation 0.68, cross-validated by speaker; 0.66
+    on 790 samples of 10 further speakers, where from 0.70 up none was missed):
+    -0.086 + 0.104 ln(speech in 0.5 to 30 s) + 0.0052 SNR (0 to 30 dB) + 0.72 consistency - 2.79 clip ratio (to 0.05)
+    - 0.20 narrow band. For several samples: speech is their sum, all others means weighted by speech; consistency is
+    that within the samples or that of the worst sample with the others, whichever is less, so that one stranger's
+    sample spoils it.
+    """
+    total = sum(sample.speech_s for sample in samples)
+    weights = [sample.speech_s / total for sample in samples] if total else [0.0 for _ in samples]
+
+    def mean(values: Sequence[float]) -> float:
+        return sum(weight * value for weight, value in zip(weights, values, strict=True))
+
+    within = [_WORST_CONSISTENCY if math.isnan(sample.consistency) else sample.consistency for sample in samples]
+    return (
+        -0.086
+        + 0.104 * math.log(min(max(total, 0.5), 30.0))
+        + 0.0052 * mean([min(max(sample.snr_db, 0.0), 30.0) for sample in samples])
+        + 0.72 * min(mean(within), _between(samples))
+        - 2.79 * mean([min(sample.clip_ratio, 0.05) for sample in samples])
+        - 0.20 * mean([float(sample.narrow_band) for sample in samples])
+    )
+
+
+def _between(samples: Sequence[SamplePrint]) -> float:
+    """How well the worst sample agrees with the others: its mean raw cosine, in the band all share; 1 for one alone."""
+    if len(samples) < 2:
+        return 1.0
+    narrow = any(sample.narrow_band for sample in samples)
+    vectors = np.stack([unit(_vector(sample, narrow_band=narrow)) for sample in samples])
+    return float(((vectors @ vectors.T).sum(axis=1) - 1).min()) / (len(samples) - 1)
+
+
+def _vector(sample: SamplePrint, *, narrow_band: bool) -> Vector:
+    return sample.narrow_vector if narrow_band and sample.narrow_vector is not None else sample.vector

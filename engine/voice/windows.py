@@ -1,0 +1,149 @@
+"""Which stretches of a recording would make good samples, best first.
+
+In: spans of speech and where the sound is clipped. Out: ranked stretches, by arithmetic alone; no network runs here.
+A stretch begins where a span begins and ends where one ends, unless somebody speaks for longer than a sample may be.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.voice.speech import RATE_HZ, Span
+
+_PAUSE_COST = 0.5  # of a second of pause, in seconds of speech: 12 s of dense speech beat 16 s with 9 s of pauses
+_LONG_PAUSE_S = 1.0  # what a speaker pauses between sentences
+_LONG_PAUSE_COST = 1.0  # of each second over that: a change of speaker, a question that was cut out
+_CLIP_COST = 200.0  # of the clipped share: 1 % of clipped samples costs 2 s
+_CUT_COST = 0.5  # of a word cut in two at the end
+_DENSITY = 0.6  # a stretch of the best length must be speech by so much, or a shorter one may be better
+_STEP_S = 2.0  # where somebody speaks without a pause, a stretch may begin every so often
+_OVERLAP = 0.5  # stretches that share more than this are one choice, not two
+_CLIP_BIN_S = 0.1
+_CLIP_LEVEL = 0.985
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """A candidate: its bounds, the speech in it, and its rank among others (larger is better)."""
+
+    start_s: float
+    end_s: float
+    speech_s: float
+    rank: tuple[bool, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Lengths:
+    """Bounds of a stretch in seconds: what is allowed, and what is best."""
+
+    min_s: float
+    best_min_s: float
+    best_max_s: float
+
+
+def clipped_bins(samples: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Share of samples at full scale, per 0.1 s."""
+    size = round(_CLIP_BIN_S * RATE_HZ)
+    whole = samples[: len(samples) // size * size].reshape(-1, size)
+    return np.asarray((np.abs(whole) >= _CLIP_LEVEL).mean(axis=1), np.float64)
+
+
+def ranked(
+    spans: tuple[Span, ...], *, duration_s: float, lengths: Lengths, clipped: NDArray[np.float64], most: int
+) -> list[Stretch]:
+    """Rank stretches of a recording, best first, each of its own material.
+
+    First come those of the best length that are mostly speech; then by seconds of speech, less costs for pauses,
+    clipping and a cut word.
+    """
+    timeline = _Timeline(spans, clipped)
+    found = [
+        _judged(timeline, start, end, lengths) for start, end in _bounds(spans, duration_s=duration_s, lengths=lengths)
+    ]
+    found.sort(key=lambda stretch: stretch.rank, reverse=True)
+    chosen: list[Stretch] = []
+    for stretch in found:
+        if len(chosen) == most:
+            break
+        if all(_shared(stretch, other) <= _OVERLAP for other in chosen):
+            chosen.append(stretch)
+    return chosen
+
+
+def _bounds(spans: tuple[Span, ...], *, duration_s: float, lengths: Lengths) -> set[tuple[float, float]]:
+    """All pairs of a beginning and an end that are worth a look, of an allowed length."""
+    longest = min(lengths.best_max_s, duration_s)
+    found: set[tuple[float, float]] = set()
+    for number, span in enumerate(spans):
+        starts = [span.start_s, *np.arange(span.start_s + _STEP_S, span.end_s - lengths.min_s, _STEP_S).tolist()]
+        for start in starts:
+            ends = [start + longest, start + lengths.best_min_s]
+            for later in spans[number:]:
+                if later.end_s > start + longest:
+                    break
+                ends.append(later.end_s)
+            found.update(_fitted(start, end, duration_s=duration_s, min_s=lengths.min_s) for end in ends)
+    return found
+
+
+def _fitted(start: float, end: float, *, duration_s: float, min_s: float) -> tuple[float, float]:
+    """Widen a short stretch to the least length, and keep it inside the recording, whole milliseconds."""
+    missing = max(0.0, min(min_s, duration_s) - (min(end, duration_s) - start))
+    start = max(0.0, start - missing / 2)
+    end = min(duration_s, max(end, start + min(min_s, duration_s)))
+    start = max(0.0, min(start, end - min(min_s, duration_s)))
+    return start, end
+
+
+def _judged(timeline: "_Timeline", start: float, end: float, lengths: Lengths) -> Stretch:
+    length = end - start
+    speech_s = timeline.speech_s(start, end)
+    score = (
+        speech_s
+        - _PAUSE_COST * (length - speech_s)
+        - _LONG_PAUSE_COST * max(0.0, timeline.longest_pause_s(start, end) - _LONG_PAUSE_S)
+        - _CLIP_COST * timeline.clipped(start, end)
+        - _CUT_COST * timeline.is_speech(end)
+    )
+    is_best = length >= lengths.best_min_s - 1e-6 and speech_s >= _DENSITY * length
+    return Stretch(start, end, speech_s, (is_best, score))
+
+
+def _shared(a: Stretch, b: Stretch) -> float:
+    """What two stretches share, of the shorter one."""
+    common = min(a.end_s, b.end_s) - max(a.start_s, b.start_s)
+    return max(0.0, common) / min(a.end_s - a.start_s, b.end_s - b.start_s)
+
+
+class _Timeline:
+    """Spans and clipping summed up along the time, so that a stretch costs a few look-ups."""
+
+    def __init__(self, spans: tuple[Span, ...], clipped: NDArray[np.float64]) -> None:
+        self._starts = np.array([span.start_s for span in spans])
+        self._ends = np.array([span.end_s for span in spans])
+        self._before = np.concatenate([[0.0], np.cumsum(self._ends - self._starts)])
+        self._pauses = self._starts[1:] - self._ends[:-1]
+        self._clipped = np.concatenate([[0.0], np.cumsum(clipped)])
+
+    def speech_s(self, start: float, end: float) -> float:
+        return self._until(end) - self._until(start)
+
+    def is_speech(self, time: float) -> bool:
+        number = int(np.searchsorted(self._starts, time - 1e-6)) - 1
+        return number >= 0 and time < float(self._ends[number]) - 1e-6
+
+    def longest_pause_s(self, start: float, end: float) -> float:
+        first, last = np.searchsorted(self._ends, start), np.searchsorted(self._starts, end)
+        return float(self._pauses[first : last - 1].max(initial=0.0))
+
+    def clipped(self, start: float, end: float) -> float:
+        first, last = (min(int(time / _CLIP_BIN_S), len(self._clipped) - 1) for time in (start, end))
+        return float(self._clipped[last] - self._clipped[first]) / max(1, last - first)
+
+    def _until(self, time: float) -> float:
+        """Seconds of speech before a time."""
+        number = int(np.searchsorted(self._starts, time))
+        if number == 0:
+            return 0.0
+        return float(self._before[number] - max(0.0, self._ends[number - 1] - time))
