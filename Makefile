@@ -1,0 +1,48 @@
+# Everything sets itself up: `make demo` and `make test` are fine first commands in a fresh clone.
+# Another interpreter: make PYTHON=python3.13 demo
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint lock clean
+
+help: ## show the targets
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST)
+
+demo: $(READY) ## enroll real voices on this machine and recognise them again
+	$(BIN)/voxroll demo
+
+test: $(READY) ## run all tests
+	$(BIN)/voxroll model fetch
+	$(BIN)/pytest -n 2
+
+lint: $(READY) ## check format, rules, types, import contracts and the deployment files
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/yamllint --strict deploy/compose.yaml
+
+lock: ## resolve pyproject.toml anew into requirements.lock
+	@place=$$(mktemp -d) && trap 'rm -rf "$$place"' EXIT && $(PYTHON) -m venv "$$place" && \
+	"$$place/bin/python" -m pip install --quiet --disable-pip-version-check uv && \
+	"$$place/bin/uv" pip compile --quiet --universal --generate-hashes --no-header --no-annotate \
+	  --python-version 3.11 --group dev --output-file requirements.lock pyproject.toml
+
+clean: ## remove what these targets made; the cache with models and voices stays
+	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis demo-report.json
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(READY): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "$(PYTHON) is missing or older than 3.11; name a newer one: make PYTHON=python3.12" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+	  echo "$(PYTHON) can't make virtual environments; on Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
+	@echo "installing the locked packages into $(VENV)"
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $(READY)

@@ -1,0 +1,158 @@
+"""A client of the front door for asyncio programs and for the command line.
+
+    async with Client() as voxroll:
+        await voxroll.enroll("anna", [Path("monday.wav"), "https://example.org/tuesday.mp3"])
+        anna = await voxroll.settled("anna")
+
+Files are streamed, never read whole. Every failure is a `CommandError`: the front door's own code where it answered,
+`front_door_unreachable` (exit code 69) where it didn't.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any, Self
+from urllib.parse import quote
+
+import aiohttp
+from pydantic import ValidationError
+
+from config.settings import load
+from voxroll.documents import Speaker
+from voxroll.failure import CommandError, Exit
+from voxroll.running import front_door
+
+_CONNECT_S = 5
+_SILENCE_S = 60  # an upload may last, but never stand still this long
+_POLL_S = (0.15, 2.0)  # first and longest pause between two looks at a speaker
+
+
+class Client:
+    """Speaks to one front door; use it as `async with Client() as voxroll`."""
+
+    def __init__(self, url: str | None = None) -> None:
+        """Take the front door's base URL; without one, the settings' or the one that `voxroll up` started."""
+        self.url = (url or front_door(load())).rstrip("/")
+        self._session: aiohttp.ClientSession | None = None
+
+    async def __aenter__(self) -> Self:
+        timeout = aiohttp.ClientTimeout(total=None, connect=_CONNECT_S, sock_read=_SILENCE_S)
+        self._session = aiohttp.ClientSession(timeout=timeout)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._session is not None:
+            await self._session.close()
+
+    async def enroll(self, speaker_id: str, recordings: Sequence[Path | str]) -> Speaker:
+        """Hand in recordings of one speaker: paths are uploaded, http(s) URLs are fetched by the front door.
+
+        Raises:
+            CommandError: a file can't be read, or the front door refused; nothing of this call was taken in then,
+                except when both files and URLs were given and the second part was refused.
+        """
+        files = [item for item in recordings if isinstance(item, Path)]
+        urls = [item for item in recordings if isinstance(item, str)]
+        document: dict[str, Any] = {}
+        if urls:
+            body = {"speakerId": speaker_id, "recordings": [{"source": url} for url in urls]}
+            document = await self._ask("POST", "/v1/enrollments", json=body)
+        if files:
+            document = await self._upload(speaker_id, files)
+        return _speaker(document)
+
+    async def _upload(self, speaker_id: str, files: list[Path]) -> dict[str, Any]:
+        async with AsyncExitStack() as opened:
+            form = aiohttp.FormData()
+            form.add_field("speakerId", speaker_id)
+            for file in files:
+                content = await asyncio.to_thread(open_recording, file)
+                opened.callback(content.close)
+                form.add_field("recording", content, filename=file.name, content_type="application/octet-stream")
+            return await self._ask("POST", "/v1/enrollments", data=form)
+
+    async def speaker(self, speaker_id: str) -> Speaker:
+        """What is known of one speaker; `CommandError` with code `speaker_unknown` where nothing is."""
+        return _speaker(await self._ask("GET", f"/v1/speakers/{quote(speaker_id, safe='')}"))
+
+    async def speakers(self, *, state: str | None = None) -> AsyncIterator[Speaker]:
+        """All speakers, page by page."""
+        params = {"limit": "100"} | ({"state": state} if state else {})
+        while True:
+            page = await self._ask("GET", "/v1/speakers", params=params)
+            for document in page["speakers"]:
+                yield _speaker(document)
+            if not page.get("next"):
+                return
+            params["cursor"] = str(page["next"])
+
+    async def watch(self, speaker_id: str) -> AsyncIterator[Speaker]:
+        """The speaker now and again, ever less often, until nothing more is under way."""
+        pause_s, longest_s = _POLL_S
+        while True:
+            found = await self.speaker(speaker_id)
+            yield found
+            if found.settled:
+                return
+            await asyncio.sleep(pause_s)
+            pause_s = min(pause_s * 1.5, longest_s)
+
+    async def settled(self, speaker_id: str) -> Speaker:
+        """Wait until nothing more is under way for this speaker."""
+        async for found in self.watch(speaker_id):
+            if found.settled:
+                return found
+        raise AssertionError("watch ends with a settled speaker")
+
+    async def ready(self) -> tuple[bool, dict[str, Any]]:
+        """Whether the front door can work, and the checks it reports."""
+        return await self._request("GET", "/readyz")
+
+    async def _ask(self, method: str, path: str, **request: Any) -> dict[str, Any]:
+        ok, body = await self._request(method, path, **request)
+        if not ok:
+            code = str(body.get("code") or f"http_{body.get('status', 'error')}")
+            raise CommandError(code, str(body.get("detail") or body.get("title") or "the front door refused"))
+        return body
+
+    async def _request(self, method: str, path: str, **request: Any) -> tuple[bool, dict[str, Any]]:
+        if self._session is None:
+            raise RuntimeError("use the client as `async with Client() as voxroll`")
+        try:
+            async with self._session.request(method, self.url + path, **request) as answer:
+                body = await answer.json(content_type=None) if answer.content_type.endswith("json") else None
+                if isinstance(body, dict):
+                    return answer.ok, body
+                message = f"{self.url} answered {answer.status} without JSON: is this a front door of Voxroll?"
+                raise CommandError("not_a_front_door", message)
+        except (aiohttp.ClientConnectionError, TimeoutError) as error:
+            raise _unreachable(self.url, error) from error
+        except (aiohttp.ClientError, ValueError) as error:
+            raise CommandError("bad_answer", f"{self.url}: {error or type(error).__name__}") from error
+
+
+def _speaker(document: dict[str, Any]) -> Speaker:
+    try:
+        return Speaker.model_validate(document)
+    except ValidationError as error:
+        fields = ", ".join(".".join(map(str, part["loc"])) for part in error.errors(include_input=False))
+        raise CommandError("bad_answer", f"the front door's speaker document lacks or spoils: {fields}") from error
+
+
+def open_recording(file: Path) -> Any:
+    """Open a file to read; a `CommandError` that names it where that is not possible."""
+    try:
+        return file.open("rb")
+    except FileNotFoundError as error:
+        raise CommandError("file_not_found", f"{file} does not exist") from error
+    except IsADirectoryError as error:
+        raise CommandError("file_is_folder", f"{file} is a folder; `--dir` takes folders") from error
+    except OSError as error:
+        raise CommandError("file_unreadable", f"{file} can't be read: {error.strerror}") from error
+
+
+def _unreachable(url: str, error: Exception) -> CommandError:
+    reason = "no answer in time" if isinstance(error, TimeoutError) else "nothing listens there"
+    message = f"{url}: {reason}; `voxroll up` starts it here, VOXROLL_URL names another"
+    return CommandError("front_door_unreachable", message, exit_code=Exit.UNAVAILABLE)

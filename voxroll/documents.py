@@ -1,0 +1,75 @@
+"""The speaker document as the front door sends it, read into frozen models.
+
+Unknown fields are kept, so that `--json` shows what a newer front door adds. Wire names (camelCase) end here.
+"""
+
+from datetime import datetime
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+from pydantic.alias_generators import to_camel
+
+_OPEN = frozenset({"planned", "ready", "submitting"})
+
+
+class _Document(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="allow", alias_generator=to_camel, populate_by_name=True)
+
+    def wire(self) -> dict[str, Any]:
+        """The document as it came, JSON-ready."""
+        return self.model_dump(mode="json", by_alias=True)
+
+
+class Attempt(_Document):
+    """One call that handed a sample in, and how its answer came."""
+
+    attempt_id: str = ""
+    verb: str | None = None
+    started_at: datetime | None = None
+    job_id: str | None = None
+    accepted_at: datetime | None = None
+    answered_at: datetime | None = None
+    outcome: str | None = None
+    code: str | None = None
+    via: str | None = None
+
+
+class Sample(_Document):
+    """One recording and the sample that was, or was not, cut from it."""
+
+    recording_id: str = ""
+    source: str
+    state: str
+    outcome: str | None = None
+    code: str | None = None
+    message: str | None = None
+    recipe: dict[str, Any] | None = None
+    measures: dict[str, Any] | None = None
+    attempts: tuple[Attempt, ...] = ()
+
+
+class Speaker(_Document):
+    """All that is known of one speaker."""
+
+    speaker_id: str
+    state: str
+    settled: bool
+    enrollment_complete: bool = False
+    enrollment_quality: str | None = None
+    total_speech_duration: float = 0.0
+    total_enroll_duration: float = 0.0
+    updated_at: datetime | None = None
+    samples: tuple[Sample, ...] = ()
+    next: str | None = None
+
+    def applied(self) -> int:
+        """How many samples the enrollment is made of."""
+        return sum(sample.state == "applied" for sample in self.samples)
+
+    def finished(self) -> int:
+        """How many recordings nothing more is done about."""
+        return sum(self.settled or sample.state not in _OPEN for sample in self.samples)
+
+    def unused(self) -> list[Sample]:
+        """The samples that were turned down, by us or by the API, or set aside."""
+        return [sample for sample in self.samples if sample.state in {"rejected", "refused", "parked"}]

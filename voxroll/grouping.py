@@ -1,0 +1,77 @@
+"""Which files belong to which speaker, told from their names alone.
+
+A folder has either one subfolder per speaker, or files whose names begin with the speaker: the text before the first
+`-` (`anna-01.wav`, `anna-02.wav`), or else the name without the digits and underscores at its end (`anna_1.wav`,
+`anna2.wav`). Hidden files are left out. Ids are checked against the contract's pattern, not altered.
+"""
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable
+from pathlib import Path
+
+from voxroll.failure import CommandError, Exit
+
+_ID = re.compile(r"[a-zA-Z0-9_]{1,128}")  # the contract's pattern of speakerId; the length is the front door's
+
+
+def prefix(stem: str) -> str:
+    """The speaker that a file name without its suffix stands for.
+
+    Ids may be numbers: of a name made of digits alone, what stands before the first underscore is the prefix.
+    """
+    before, dash, _ = stem.partition("-")
+    if dash and before:
+        return before
+    return stem.rstrip("0123456789_") or stem.strip("_").partition("_")[0] or stem
+
+
+def by_prefix(files: Iterable[Path]) -> dict[str, list[Path]]:
+    """Group files by the prefix of their names, both in order of name."""
+    groups: dict[str, list[Path]] = defaultdict(list)
+    for file in sorted(files):
+        groups[prefix(file.stem)].append(file)
+    return dict(groups)
+
+
+def by_folder(folder: Path) -> dict[str, list[Path]]:
+    """Group the files of a folder: by subfolder where it has any with files in it, else by prefix.
+
+    Raises:
+        CommandError: `no_such_folder`, `no_files` or `mixed_folder` (files beside speakers' folders).
+    """
+    if not folder.is_dir():
+        raise CommandError("no_such_folder", f"{folder} is not a folder", exit_code=Exit.USAGE)
+    inside = [path for path in sorted(folder.iterdir()) if not path.name.startswith(".")]
+    loose = [path for path in inside if path.is_file()]
+    groups = {sub.name: files for sub in inside if sub.is_dir() and (files := _files(sub))}
+    if groups and loose:
+        raise CommandError(
+            "mixed_folder",
+            f"{folder} has folders and {len(loose)} files beside them ({loose[0].name}): whose are the files? "
+            "Move them into a speaker's folder or elsewhere",
+            exit_code=Exit.USAGE,
+        )
+    if not groups and not loose:
+        raise CommandError("no_files", f"{folder} has no recordings in it", exit_code=Exit.USAGE)
+    return groups or by_prefix(loose)
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*") if path.is_file() and not path.name.startswith("."))
+
+
+def check_id(speaker_id: str) -> None:
+    """Refuse an id that the enrollment API would refuse.
+
+    Raises:
+        CommandError: `speaker_id_invalid`, with an id that would do.
+    """
+    if _ID.fullmatch(speaker_id):
+        return
+    instead = re.sub(r"[^a-zA-Z0-9_]+", "_", speaker_id).strip("_")[:128] or "speaker_1"
+    raise CommandError(
+        "speaker_id_invalid",
+        f"{speaker_id!r}: ids have up to 128 letters, digits and underscores only; {instead!r} would do",
+        exit_code=Exit.USAGE,
+    )
