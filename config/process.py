@@ -11,6 +11,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Awaitable, Callable
 
 import structlog
@@ -22,7 +23,9 @@ from config.settings import Settings, SettingsError, load
 EXIT_OK = 0
 EXIT_FAILED = 1
 EXIT_UNAVAILABLE = 69
+EXIT_HUNG = 70
 EXIT_CONFIG = 78
+_LAST_S = 25.0  # an orphan that hangs while it stops is ended: it would hold on to its jobs and its port
 
 Serve = Callable[[Settings, asyncio.Event], Awaitable[int | None]]
 
@@ -64,3 +67,5 @@ def _set_at_eof(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
     while os.read(sys.stdin.fileno(), 4096):
         pass
     loop.call_soon_threadsafe(stop.set)
+    time.sleep(_LAST_S)  # a daemon thread: it ends with the process, if that ends in time
+    os._exit(EXIT_HUNG)

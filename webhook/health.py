@@ -21,7 +21,7 @@ async def readyz(request: web.Request) -> web.Response:
     room = request.app[ROOM]
     redis, worker = await _checks(room)
     ready = redis and worker
-    checks = {"redis": "ok" if redis else "no answer", "worker": "ok" if worker else "no worker has been seen for 30 s"}
+    checks = {"redis": "ok" if redis else "no answer", "worker": "ok" if worker else "no worker has been seen for 10 s"}
     return web.json_response({"ready": ready, "checks": checks}, status=200 if ready else 503)
 
 

@@ -45,7 +45,7 @@ from worker.workshop import Workshop
 _log = structlog.get_logger()
 _PREPARE_TIMEOUT_S = 600  # half an hour of audio over a slow link, on a busy machine
 _TIMEOUT_S = 120
-_HEALTH_S = 5
+_HEALTH_S = 2
 
 
 async def serve(settings: Settings, stop: asyncio.Event) -> None:
@@ -59,6 +59,8 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
             await run_until(stop, redis, build=partial(_build, shop, redis))
         finally:
             health.cancel()
+            with contextlib.suppress(RedisError, OSError):
+                await redis.delete(keys.health(settings.account))
     _log.info("worker.stopped")
 
 
@@ -129,7 +131,7 @@ async def _tell_health(redis: ArqRedis, settings: Settings) -> None:
     who = json.dumps({"host": socket.gethostname(), "pid": os.getpid()})
     while True:
         with contextlib.suppress(RedisError, OSError):
-            await redis.set(keys.health(settings.account), who, ex=6 * _HEALTH_S)
+            await redis.set(keys.health(settings.account), who, ex=5 * _HEALTH_S)
         await asyncio.sleep(_HEALTH_S)
 
 

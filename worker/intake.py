@@ -8,7 +8,7 @@ import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -106,7 +106,7 @@ class Intake:
         while True:
             stored = await self._store.get(speaker_id)
             facts: list[Fact] = [GoalSet(at=now, goal=goal)] if goal else []
-            facts += [_planned(stored, one, now=now) for one in recordings]
+            facts += [_planned(stored, one, now=now + timedelta(microseconds=n)) for n, one in enumerate(recordings)]
             _check_count(stored.record, facts)
             after = await self._store.apply_to(stored, *facts)
             if after is not None:

@@ -11,8 +11,8 @@ from worker.api.client import Accepted, Applied, Doubtful, NotApplied, Refused, 
 from worker.contract.token import Claims, mint
 from worker.enrollment.errors import RetryLaterError
 from worker.enrollment.facts import Answered, EnrollmentSeen, Fact, SampleParked, SubmissionAccepted, SubmissionStarted
-from worker.enrollment.record import AttemptId, AttemptOutcome, Record, Sample, SpeakerId, Via
-from worker.enrollment.steps import Submit, is_create, next_steps
+from worker.enrollment.record import AttemptId, AttemptOutcome, Sample, SpeakerId, Verb, Via
+from worker.enrollment.steps import Submit, next_steps, next_verb
 from worker.store.status import Stored
 from worker.workshop import Workshop
 
@@ -29,13 +29,20 @@ async def submit(shop: Workshop, speaker_id: SpeakerId) -> str:
         await shop.tell(speaker_id, _lost(sample, at=shop.now()))
         return "clip_lost"
     await shop.api.reserve()
-    attempt_id = AttemptId(uuid.uuid4().hex)
-    if not await _start(shop, stored, sample, attempt_id=attempt_id):
+    attempt_id, verb = AttemptId(uuid.uuid4().hex), next_verb(stored.record, sample)
+    started = SubmissionStarted(
+        at=shop.now(),
+        recording_id=sample.recording_id,
+        attempt_id=attempt_id,
+        verb=verb,
+        before_s=stored.record.enrollment.audio_s if stored.record.enrollment else 0.0,
+    )
+    if await shop.store.apply_to(stored, started) is None:
         raise RetryLaterError("superseded", "the record changed meanwhile", after=timedelta())
     reply = await shop.api.submit(
         speaker_id,
         clip,
-        create=is_create(stored.record, sample),
+        create=verb is Verb.POST,
         callback_url=_callback_url(shop, speaker_id, sample, attempt_id=attempt_id),
         idempotency_key=f"{speaker_id}-{sample.recording_id}",
     )
@@ -55,18 +62,6 @@ async def _next(shop: Workshop, speaker_id: SpeakerId) -> tuple[Stored, Sample |
     if step.at > now:
         raise RetryLaterError("too_soon", "the next attempt is due later", after=step.at - now)
     return stored, stored.record.sample(step.recording_id)
-
-
-async def _start(shop: Workshop, stored: Stored, sample: Sample, *, attempt_id: AttemptId) -> bool:
-    """Write the attempt down; False if somebody else has changed the record since it was read."""
-    started = SubmissionStarted(
-        at=shop.now(), recording_id=sample.recording_id, attempt_id=attempt_id, before_s=_heard_s(stored.record)
-    )
-    return await shop.store.apply_to(stored, started) is not None
-
-
-def _heard_s(record: Record) -> float:
-    return record.enrollment.audio_s if record.enrollment else 0.0
 
 
 def _callback_url(shop: Workshop, speaker_id: SpeakerId, sample: Sample, *, attempt_id: AttemptId) -> str | None:

@@ -23,6 +23,7 @@ from worker.enrollment.record import (
     Quality,
     Recipe,
     RecordingId,
+    Verb,
     Via,
 )
 
@@ -92,7 +93,9 @@ def _tried(
     for number in range(draw(st.integers(0, 3))):
         attempt_id = AttemptId(f"{recording_id}a{number}")
         facts.append(
-            SubmissionStarted(at=tick(), recording_id=recording_id, attempt_id=attempt_id, before_s=15.0 * applied)
+            SubmissionStarted(
+                at=tick(), recording_id=recording_id, attempt_id=attempt_id, verb=Verb.POST, before_s=15.0 * applied
+            )
         )
         if draw(st.booleans()):
             facts.append(

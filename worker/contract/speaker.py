@@ -45,6 +45,7 @@ class AttemptDocument(_Wire):
     """One attempt to hand the sample in."""
 
     attempt_id: str
+    verb: str | None
     started_at: datetime | None
     job_id: str | None
     accepted_at: datetime | None
@@ -150,6 +151,7 @@ def _attempt(attempt: Attempt) -> AttemptDocument:
     answer = attempt.answer
     return AttemptDocument(
         attempt_id=attempt.attempt_id,
+        verb=attempt.verb,
         started_at=attempt.started_at,
         job_id=attempt.job_id,
         accepted_at=attempt.accepted_at,

@@ -105,10 +105,10 @@ def _merged_attempt(
     attempt: Attempt, fact: facts.SubmissionStarted | facts.SubmissionAccepted | facts.Answered
 ) -> Attempt:
     match fact:
-        case facts.SubmissionStarted(at=at, before_s=before_s):
-            if (at, before_s) >= (attempt.started_at or _LATE, attempt.before_s):
+        case facts.SubmissionStarted(at=at, verb=verb, before_s=before_s):
+            if (at, verb, before_s) >= (attempt.started_at or _LATE, attempt.verb or "", attempt.before_s):
                 return attempt
-            return replace(attempt, started_at=at, before_s=before_s)
+            return replace(attempt, started_at=at, verb=verb, before_s=before_s)
         case facts.SubmissionAccepted(at=at, job_id=job_id):
             if (at, job_id) >= (attempt.accepted_at or _LATE, attempt.job_id or ""):
                 return attempt

@@ -11,6 +11,7 @@ from worker.enrollment.record import (
     Measures,
     Recipe,
     RecordingId,
+    Verb,
     Via,
 )
 
@@ -64,6 +65,7 @@ class SubmissionStarted:
     at: datetime
     recording_id: RecordingId
     attempt_id: AttemptId
+    verb: Verb
     before_s: float
 
 

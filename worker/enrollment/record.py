@@ -44,6 +44,13 @@ class Via(StrEnum):
     LOOKUP = "lookup"
 
 
+class Verb(StrEnum):
+    """Which call an attempt makes: POST creates the enrollment, PATCH adds to it."""
+
+    POST = "POST"
+    PATCH = "PATCH"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Goal:
     """When a speaker needs no further sample: complete and at least this good, or this many samples applied."""
@@ -130,6 +137,7 @@ class Attempt:
 
     attempt_id: AttemptId
     started_at: datetime | None = None
+    verb: Verb | None = None
     before_s: float = 0.0
     accepted_at: datetime | None = None
     job_id: str | None = None

@@ -7,7 +7,7 @@ waits for ever.
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from worker.enrollment.record import Attempt, Record, RecordingId, Sample
+from worker.enrollment.record import Attempt, Record, RecordingId, Sample, Verb
 from worker.enrollment.states import SampleState, is_goal_met, sample_state
 
 _RETRY_FIRST = timedelta(seconds=2)  # the API's own guidance for 5xx: 2 s, doubled, 60 s at most (CONTRACT 6)
@@ -125,16 +125,16 @@ def _wait(sample: Sample, *, now: datetime, policy: Policy) -> Step:
     return LookUp(sample.recording_id, attempt, is_overdue, min(started + wait, started + policy.give_up))
 
 
-def is_create(record: Record, sample: Sample) -> bool:
-    """Whether the sample's next attempt creates the enrollment or adds to it.
+def next_verb(record: Record, sample: Sample) -> Verb:
+    """Which call the sample's next attempt makes.
 
     What the API said last counts most: `exists` (409) turns a create into an update, `not_enrolled` (404) back.
     """
     said = [attempt.answer.code for attempt in sample.attempts if attempt.answer]
     match said[-1:]:
         case ["exists"]:
-            return False
+            return Verb.PATCH
         case ["not_enrolled"]:
-            return True
+            return Verb.POST
         case _:
-            return record.enrollment is None
+            return Verb.PATCH if record.enrollment else Verb.POST

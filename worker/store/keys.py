@@ -38,5 +38,5 @@ def callbacks(account: str) -> str:
 
 
 def health(account: str) -> str:
-    """When a worker last lived, and which. TTL: 30 s."""
+    """When a worker last lived, and which. TTL: 10 s."""
     return f"vx:{{{account}}}:worker:health"

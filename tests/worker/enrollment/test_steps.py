@@ -18,10 +18,11 @@ from worker.enrollment.record import (
     RecordingId,
     Sample,
     SpeakerId,
+    Verb,
     Via,
 )
 from worker.enrollment.settle import settle
-from worker.enrollment.steps import LookUp, Park, Policy, Prepare, Submit, is_create, next_steps, retry_delay
+from worker.enrollment.steps import LookUp, Park, Policy, Prepare, Submit, next_steps, next_verb, retry_delay
 
 POLICY = Policy(answer_deadline=timedelta(seconds=60), give_up=timedelta(hours=1), max_attempts=3)
 RECORD = Record(speaker_id=SpeakerId("s"))
@@ -108,11 +109,11 @@ def test_attempts_wait_longer_and_end() -> None:
 
 
 def test_what_the_api_said_last_decides_between_post_and_patch() -> None:
-    assert is_create(RECORD, ready("r"))
-    assert not is_create(RECORD, ready("r", failed(1, "exists")))
+    assert next_verb(RECORD, ready("r")) is Verb.POST
+    assert next_verb(RECORD, ready("r", failed(1, "exists"))) is Verb.PATCH
     known = replace(RECORD, enrollment=enrolled(1))
-    assert not is_create(known, ready("r"))
-    assert is_create(known, ready("r", failed(1, "not_enrolled")))
+    assert next_verb(known, ready("r")) is Verb.PATCH
+    assert next_verb(known, ready("r", failed(1, "not_enrolled"))) is Verb.POST
 
 
 @pytest.mark.parametrize(

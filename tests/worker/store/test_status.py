@@ -17,7 +17,7 @@ from worker.enrollment.facts import (
     SubmissionAccepted,
     SubmissionStarted,
 )
-from worker.enrollment.record import AttemptId, AttemptOutcome, RecordingId, SpeakerId, Via
+from worker.enrollment.record import AttemptId, AttemptOutcome, RecordingId, SpeakerId, Verb, Via
 from worker.enrollment.states import SpeakerState
 from worker.enrollment.steps import Policy
 from worker.store import keys
@@ -111,7 +111,7 @@ async def test_a_full_record_stays_small(store: StatusStore, redis: ArqRedis, se
                 measures=MEASURES,
                 object_key=f"clips/a/{'0' * 64}.wav",
             ),
-            SubmissionStarted(at=START, recording_id=recording_id, attempt_id=attempt_id, before_s=0.0),
+            SubmissionStarted(at=START, recording_id=recording_id, attempt_id=attempt_id, verb=Verb.POST, before_s=0.0),
             SubmissionAccepted(at=START, recording_id=recording_id, attempt_id=attempt_id, job_id="j" * 36),
             Answered(
                 at=START,
