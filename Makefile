@@ -25,6 +25,7 @@ lint: $(READY) ## check format, rules, types, import contracts and the deploymen
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/yamllint --strict deploy/compose.yaml
+	! test -x $(BIN)/hadolint || $(BIN)/hadolint deploy/Dockerfile
 
 lock: ## resolve pyproject.toml anew into requirements.lock
 	@place=$$(mktemp -d) && trap 'rm -rf "$$place"' EXIT && $(PYTHON) -m venv "$$place" && \
