@@ -1,0 +1,86 @@
+"""The engine as an aiohttp application: parts, middlewares, routes, and what runs beside the requests.
+
+Coming up: Redis has to be there, or the start fails; then the socket answers, while the models are loaded beside it
+and `/readyz` says so. Going down: lanes give their jobs back, connections are closed.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
+
+import structlog
+from aiohttp import web
+
+from config.settings import Settings
+from engine.service import store
+from engine.service.callbacks import DELAYS_S
+from engine.service.failure import StoreAwayError
+from engine.service.handlers import ROUTES
+from engine.service.middleware import answering, authorised
+from engine.service.parts import PARTS, Parts, assemble
+from engine.voice.model import ModelError
+
+_TIDY_S = 3600.0
+
+_log = structlog.get_logger()
+
+
+def create_app(settings: Settings, *, callback_delays_s: Sequence[float] = DELAYS_S) -> web.Application:
+    """Make the application; it connects and loads when it is started.
+
+    Args:
+        settings: the whole tree.
+        callback_delays_s: pause before each further try of a callback.
+
+    Raises:
+        SettingsError: a secret is missing.
+    """
+    app = web.Application(client_max_size=settings.engine.max_body_bytes, middlewares=[answering, authorised])
+    app[PARTS] = assemble(settings, callback_delays_s=callback_delays_s)
+    app.cleanup_ctx.extend([_redis, _work])
+    app.add_routes(ROUTES)
+    return app
+
+
+async def _redis(app: web.Application) -> AsyncIterator[None]:
+    parts = app[PARTS]
+    try:
+        await store.wait_until_there(parts.redis, parts.settings.redis)
+        yield
+    finally:
+        await parts.redis.aclose(close_connection_pool=True)
+
+
+async def _work(app: web.Application) -> AsyncIterator[None]:
+    parts = app[PARTS]
+    parts.callbacks.open()
+    tasks = [asyncio.create_task(job) for job in (_hear_and_work(parts), parts.lanes[1].run(), _tidy(parts))]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await parts.callbacks.close()
+        parts.ears.close()
+
+
+async def _hear_and_work(parts: Parts) -> None:
+    """Load the models, then work off samples; without models the engine is of no use."""
+    engine = parts.settings.engine
+    try:
+        await parts.ears.load(parts.settings.cache_dir, name=engine.model)
+    except Exception as error:  # noqa: BLE001  onnxruntime raises its own, unrelated kinds
+        if not isinstance(error, ModelError):
+            _log.exception("model.failed", model=engine.model)
+        parts.fate.reason = f"the model {engine.model} can't be used: {error}"
+        parts.fate.broken.set()
+        return
+    await parts.lanes[0].run()
+
+
+async def _tidy(parts: Parts) -> None:
+    while True:
+        with suppress(StoreAwayError, OSError):
+            await parts.desk.clear_strays()
+        await asyncio.sleep(_TIDY_S)

@@ -1,0 +1,105 @@
+"""The models and the threads that they compute on.
+
+Everything that costs processor time is done here, on `threads` threads of one executor, so that the event loop stays
+free to answer. Work that would wait too long is refused rather than piled up: its caller holds the audio in memory.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TypeVar
+
+import structlog
+
+from engine.service.failure import ApiError, NotReadyError
+from engine.service.identify import Utterance, utterances
+from engine.voice import model
+from engine.voice.failure import VoiceFailure
+from engine.voice.preflight import Rules, inspect
+from engine.voice.recording import decode
+from engine.voice.voice import Voice
+from engine.voice.voiceprint import SamplePrint
+
+_WAITING_MOST = 24  # per thread; at 0.4 s a sample the last of them waits 10 s, less than one run of a job may take
+_SAMPLE_LIMIT_S = 300.0  # ten times the longest sample: enough to say how much too long a recording is
+_IDENTIFY_LIMIT_S = 1800.0
+
+_log = structlog.get_logger()
+_T = TypeVar("_T")
+
+
+class Ears:
+    """The loaded voice library behind an executor.
+
+    Args:
+        threads: samples worked on at one time.
+        rules: what a sample must keep to.
+    """
+
+    def __init__(self, *, threads: int, rules: Rules) -> None:
+        self._rules = rules
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="voice")
+        self._most = threads * _WAITING_MOST
+        self._waiting = 0
+        self._voice: Voice | None = None
+        self.loaded = asyncio.Event()  # the models are there
+
+    async def load(self, cache_dir: Path, *, name: str) -> None:
+        """Bring the models into memory; on first use they are fetched and converted, which takes a while.
+
+        Raises:
+            ModelError: they can't be had.
+        """
+
+        def progress(text: str) -> None:
+            _log.info("model.progressed", model=name, step=text)
+
+        def work() -> Voice:
+            return Voice.load(model.ensure(cache_dir, name=name, progress=progress))
+
+        self._voice = await asyncio.get_running_loop().run_in_executor(self._pool, work)
+        self.loaded.set()
+        _log.info("model.loaded", model=name)
+
+    async def hear(self, audio: bytes) -> SamplePrint:
+        """Measure one sample and take its print.
+
+        Raises:
+            ApiError: 400 where the sample will not do, 503 where nobody can listen now.
+        """
+
+        def work(voice: Voice) -> SamplePrint:
+            return inspect(voice, decode(audio, limit_s=_SAMPLE_LIMIT_S), self._rules)[1]
+
+        return await self._run(work)
+
+    async def identify(self, audio: bytes, known: Mapping[str, Sequence[SamplePrint]]) -> list[Utterance]:
+        """Find out which of the known speakers speaks when.
+
+        Raises:
+            ApiError: 400 where the audio will not do, 503 where nobody can listen now.
+        """
+
+        def work(voice: Voice) -> list[Utterance]:
+            return utterances(voice, decode(audio, limit_s=_IDENTIFY_LIMIT_S), known)
+
+        return await self._run(work)
+
+    async def _run(self, work: Callable[[Voice], _T]) -> _T:
+        voice = self._voice
+        if voice is None:
+            raise NotReadyError("the models are being loaded")
+        if self._waiting >= self._most:
+            raise NotReadyError(f"{self._waiting} samples are waiting already, {self._most} at most")
+        self._waiting += 1
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._pool, work, voice)
+        except VoiceFailure as failure:
+            raise ApiError(400, failure.code, failure.message, parameter="content") from failure
+        finally:
+            self._waiting -= 1
+
+    def close(self) -> None:
+        """Let running work end, drop what waits."""
+        self._pool.shutdown(wait=False, cancel_futures=True)

@@ -1,0 +1,263 @@
+"""One enrollment as the engine keeps it, and the rules for adding a sample. Pure: no I/O, no clock.
+
+In goes what is held and what is asked, out comes what will be held, or an `ApiError`. The promise kept here: a key
+never applies a sample twice, and a request that was made before a deletion doesn't bring the voice back.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Any, ClassVar
+
+import numpy as np
+from pydantic import ConfigDict
+
+from config.settings import Quality
+from engine.service.failure import ApiError
+from engine.voice.voiceprint import COMPLETE_FROM_S, SamplePrint, quality
+
+MOST_SAMPLES = 100  # at two vectors of 768 bytes each, one hash stays under 200 kB; quality stops rising far below
+_SPENT_KEPT = 1024  # keys that a tombstone remembers: far more than anybody still repeats
+
+
+class Verb(StrEnum):
+    """What a request does to an enrollment."""
+
+    CREATE = "POST"
+    ADD = "PATCH"
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """One request to apply one sample.
+
+    Attributes:
+        key: names this one application; repeating it changes nothing.
+        sha256: hex digest of the decoded content.
+        asked_ms: when the request came in.
+        parameter: how the client spelled the id, for error bodies.
+    """
+
+    verb: Verb
+    speaker_id: str
+    key: str
+    sha256: str
+    asked_ms: int
+    parameter: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """An applied sample without its vector."""
+
+    key: str
+    sha256: str
+    at_ms: int
+    speech_s: float
+    audio_s: float
+    snr_db: float
+    clip_ratio: float
+    consistency: float
+    narrow_band: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Enrollment:
+    """What is held of one speaker. Deleted: a tombstone that keeps no voice, only the keys it was made with.
+
+    Attributes:
+        deleted_ms: the last deletion, kept when the speaker is enrolled anew.
+        spent: keys of requests that were applied before that deletion.
+    """
+
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(ser_json_inf_nan="constants")
+
+    speaker_id: str
+    model: str
+    created_ms: int
+    samples: tuple[Sample, ...] = ()
+    quality: Quality = "Poor"
+    is_deleted: bool = False
+    deleted_ms: int = 0
+    spent: tuple[str, ...] = ()
+
+    @property
+    def speech_s(self) -> float:
+        """Seconds of speech in all samples, to the millisecond, so that what is told and what is decided agree."""
+        return round(sum(sample.speech_s for sample in self.samples), 3)
+
+    @property
+    def audio_s(self) -> float:
+        """Seconds of audio in all samples, to the millisecond."""
+        return round(sum(sample.audio_s for sample in self.samples), 3)
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether there is enough speech; 12.0 s are enough."""
+        return self.speech_s >= COMPLETE_FROM_S
+
+    def status(self) -> dict[str, Any]:
+        """EnrollmentStatus of the contract, under both spellings of the id."""
+        return {
+            "speakerId": self.speaker_id,
+            "enrollmentId": self.speaker_id,
+            "enrollmentComplete": self.is_complete,
+            "totalSpeechDuration": self.speech_s,
+            "totalEnrollDuration": self.audio_s,
+            "enrollmentQuality": self.quality,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """An enrollment as it was read.
+
+    Attributes:
+        version: 0 where there is nothing.
+        vectors: float32, (samples, 2, dimension): each sample's vector and its narrow-band vector (zeros: none).
+    """
+
+    enrollment: Enrollment | None = None
+    version: int = 0
+    vectors: bytes = b""
+
+    @property
+    def alive(self) -> Enrollment | None:
+        """The enrollment, unless it was deleted."""
+        return None if self.enrollment is None or self.enrollment.is_deleted else self.enrollment
+
+    def prints(self) -> tuple[SamplePrint, ...]:
+        """The samples as the voice library knows them."""
+        if self.alive is None or not self.alive.samples:
+            return ()
+        vectors = np.frombuffer(self.vectors, np.float32).reshape(len(self.alive.samples), 2, -1)
+        return tuple(
+            SamplePrint(
+                vector=vector,
+                narrow_vector=narrow_vector if narrow_vector.any() else None,
+                speech_s=sample.speech_s,
+                audio_s=sample.audio_s,
+                snr_db=sample.snr_db,
+                clip_ratio=sample.clip_ratio,
+                consistency=sample.consistency,
+                narrow_band=sample.narrow_band,
+            )
+            for sample, (vector, narrow_vector) in zip(self.alive.samples, vectors, strict=True)
+        )
+
+
+def already_applied(held: Held, ask: Ask, *, model: str) -> Enrollment | None:
+    """The enrollment, if this very request was applied before; None if its sample may be applied.
+
+    Raises:
+        ApiError: the sample can't be applied: 400, 404, 409 or 410.
+    """
+    known, alive = held.enrollment, held.alive
+    if alive is not None and any(sample.key == ask.key for sample in alive.samples):
+        return alive
+    if known is not None and (ask.key in known.spent or ask.asked_ms < known.deleted_ms):
+        raise ApiError(
+            410,
+            "enrollment_deleted",
+            "this request was made before the enrollment was deleted; to enroll the speaker again, "
+            "send a new request with a new Idempotency-Key",
+            parameter=ask.parameter,
+        )
+    if ask.verb is Verb.ADD:
+        if alive is None:
+            raise not_enrolled(ask.speaker_id, ask.parameter)
+        _refuse_sample(alive, ask, model=model)
+    elif alive is not None:
+        raise ApiError(
+            409,
+            "enrollment_exists",
+            f"{ask.speaker_id} is enrolled already; add a sample with PATCH",
+            parameter=ask.parameter,
+        )
+    return None
+
+
+def _refuse_sample(there: Enrollment, ask: Ask, *, model: str) -> None:
+    if any(sample.sha256 == ask.sha256 for sample in there.samples):
+        raise ApiError(
+            400,
+            "duplicate_sample",
+            f"exactly this audio was applied before (SHA-256 {ask.sha256[:12]}...); send another recording",
+            parameter="content",
+        )
+    if len(there.samples) >= MOST_SAMPLES:
+        raise ApiError(
+            400,
+            "too_many_samples",
+            f"{len(there.samples)} samples are held, {MOST_SAMPLES} at most; delete the enrollment and begin anew",
+            parameter="content",
+        )
+    if there.model != model:
+        raise ApiError(
+            400,
+            "other_model",
+            f"enrolled with the model {there.model}, the engine runs {model}; delete the enrollment and begin anew",
+            parameter=ask.parameter,
+        )
+
+
+def with_sample(held: Held, ask: Ask, found: SamplePrint, *, model: str, now_ms: int) -> Held:
+    """What will be held once the sample is applied; the version stays the one read."""
+    before = held.alive or Enrollment(
+        speaker_id=ask.speaker_id,
+        model=model,
+        created_ms=now_ms,
+        deleted_ms=held.enrollment.deleted_ms if held.enrollment else 0,
+        spent=held.enrollment.spent if held.enrollment else (),
+    )
+    sample = Sample(
+        key=ask.key,
+        sha256=ask.sha256,
+        at_ms=now_ms,
+        speech_s=float(found.speech_s),
+        audio_s=float(found.audio_s),
+        snr_db=float(found.snr_db),
+        clip_ratio=float(found.clip_ratio),
+        consistency=float(found.consistency),
+        narrow_band=bool(found.narrow_band),
+    )
+    samples = (*before.samples, sample)
+    grown = replace(before, samples=samples)
+    rated = replace(grown, quality=quality((*held.prints(), found), complete=grown.is_complete))
+    return Held(rated, held.version, (held.vectors if held.alive else b"") + _row(found))
+
+
+def _row(found: SamplePrint) -> bytes:
+    narrow_vector = np.zeros_like(found.vector) if found.narrow_vector is None else found.narrow_vector
+    return np.stack([found.vector, narrow_vector]).astype(np.float32).tobytes()
+
+
+def tombstone(there: Enrollment, *, version: int, now_ms: int) -> Held:
+    """What is held after a deletion: no voice, no durations, only when and the keys that must not come back."""
+    spent = (*there.spent, *(sample.key for sample in there.samples))[-_SPENT_KEPT:]
+    return Held(replace(there, samples=(), quality="Poor", is_deleted=True, deleted_ms=now_ms, spent=spent), version)
+
+
+def comparable(held: Mapping[str, Held], *, model: str) -> dict[str, tuple[SamplePrint, ...]]:
+    """The prints of speakers that audio is to be compared with.
+
+    Raises:
+        ApiError: 400 if one of them isn't enrolled, isn't complete, or was enrolled with another model.
+    """
+    for speaker_id, one in held.items():
+        if one.alive is None:
+            reason = f"not_enrolled: {speaker_id} is not enrolled"
+        elif not one.alive.is_complete:
+            reason = f"not_complete: {speaker_id} has {one.alive.speech_s} s of speech, {COMPLETE_FROM_S} s needed"
+        elif one.alive.model != model:
+            reason = f"other_model: {speaker_id} is enrolled with {one.alive.model}, the engine runs {model}"
+        else:
+            continue
+        code, _, message = reason.partition(": ")
+        raise ApiError(400, code, f"{message}; enroll first, or leave the id out", parameter="speakerIds")
+    return {speaker_id: one.prints() for speaker_id, one in held.items()}
+
+
+def not_enrolled(speaker_id: str, parameter: str) -> ApiError:
+    """404 for an enrollment that isn't there."""
+    return ApiError(404, "not_enrolled", f"{speaker_id} is not enrolled; enroll with POST", parameter=parameter)

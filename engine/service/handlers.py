@@ -1,0 +1,201 @@
+"""The contract's endpoints: read the request, have it done, write the answer. No rule lives here.
+
+A POST or PATCH with `?webhook=` is written down and answered 202 before anything is computed; without it the answer is
+the result.
+"""
+
+import asyncio
+import math
+import uuid
+
+from aiohttp import web
+
+from engine.service import wire
+from engine.service.ears import Ears
+from engine.service.enroll import now_ms
+from engine.service.enrollment import Ask, Verb, comparable, not_enrolled
+from engine.service.failure import ApiError, StoreAwayError, invalid
+from engine.service.jobs import Order
+from engine.service.middleware import FACTS, too_large
+from engine.service.parts import PARTS, Parts
+from engine.service.store import reaching
+
+ENROLLMENTS = "/ai/audio/v1/enrollments"
+
+
+async def create(request: web.Request) -> web.Response:
+    """E1: enroll a speaker with a first sample."""
+    sample = await _sample(request)
+    if sample.speaker_id is None:
+        raise invalid(sample.parameter, "given: the id of the speaker, of [a-zA-Z0-9_]")
+    return await _take(request, sample, verb=Verb.CREATE, speaker_id=sample.speaker_id)
+
+
+async def add(request: web.Request) -> web.Response:
+    """E4: add a sample. Answers 201, as the contract has it."""
+    speaker_id = _path_id(request)
+    sample = await _sample(request)
+    if sample.speaker_id not in {None, speaker_id}:
+        raise invalid(sample.parameter, f"the id in the path, {speaker_id}, or left out")
+    return await _take(request, sample, verb=Verb.ADD, speaker_id=speaker_id)
+
+
+async def get(request: web.Request) -> web.Response:
+    """E3: how far an enrollment is."""
+    speaker_id = _path_id(request)
+    held = await request.app[PARTS].vault.get(speaker_id)
+    if held.alive is None:
+        raise not_enrolled(speaker_id, "speakerId")
+    return web.json_response(held.alive.status())
+
+
+async def delete(request: web.Request) -> web.Response:
+    """E5: erase an enrollment."""
+    await request.app[PARTS].enroller.delete(_path_id(request), parameter="speakerId")
+    return web.Response(status=204)
+
+
+async def listing(request: web.Request) -> web.Response:
+    """E2: one page of all enrollments; an empty list has one page."""
+    asked = wire.read_list(request.query)
+    page = await request.app[PARTS].vault.page(asked.page, per_page=asked.per_page, complete_only=asked.complete_only)
+    total_pages = max(1, math.ceil(page.total / asked.per_page))
+    return web.json_response(
+        {
+            "paging": {"page": asked.page, "totalPages": total_pages, "perPage": asked.per_page},
+            "records": [enrollment.status() for enrollment in page.enrollments],
+        }
+    )
+
+
+async def identify(request: web.Request) -> web.Response:
+    """I0: who of the named speakers speaks when."""
+    parts = request.app[PARTS]
+    asked = await asyncio.to_thread(wire.read_identify, await _body(request))
+    known = comparable(await parts.vault.many(asked.speaker_ids), model=parts.settings.engine.model)
+    utterances = await parts.ears.identify(asked.audio, known)
+    return web.json_response({"utterances": [utterance.segment() for utterance in utterances]})
+
+
+async def job(request: web.Request) -> web.Response:
+    """J1: how far a job is."""
+    jobs = request.app[PARTS].jobs
+    try:
+        job_id = str(uuid.UUID(request.match_info["job_id"]))
+    except ValueError as error:
+        raise invalid("jobId", "a UUID") from error
+    request[FACTS]["job_id"] = job_id
+    found = await jobs.get(job_id)
+    if found is None:
+        raise ApiError(404, "unknown_job", f"there is no job {job_id} (any more)", parameter="jobId")
+    return web.json_response(jobs.envelope(found))
+
+
+async def token(request: web.Request) -> web.Response:
+    """Exchange a JWT credential for an access token."""
+    granted = request.app[PARTS].tokens.grant(
+        request.headers.get("Authorization"), {name: str(value) for name, value in (await request.post()).items()}
+    )
+    return web.json_response(granted, headers={"Cache-Control": "no-store"})
+
+
+async def healthz(_request: web.Request) -> web.Response:
+    """The process lives."""
+    return web.json_response({"status": "ok"})
+
+
+async def readyz(request: web.Request) -> web.Response:
+    """The process can do its work; else 503 and what is missing."""
+    parts = request.app[PARTS]
+    checks = [await _redis_check(parts), _model_check(parts.ears)]
+    ready = all(check["ok"] for check in checks)
+    missing = "; ".join(str(check["detail"]) for check in checks if not check["ok"])
+    body = {"status": "ready" if ready else missing, "checks": checks}
+    return web.json_response(body, status=200 if ready else 503)
+
+
+async def _redis_check(parts: Parts) -> dict[str, str | bool]:
+    try:
+        with reaching():
+            await parts.redis.ping()
+    except StoreAwayError:
+        return {"name": "redis", "ok": False, "detail": "Redis doesn't answer"}
+    return {"name": "redis", "ok": True, "detail": "answers"}
+
+
+def _model_check(ears: Ears) -> dict[str, str | bool]:
+    loaded = ears.loaded.is_set()
+    return {"name": "model", "ok": loaded, "detail": "loaded" if loaded else "loading model"}
+
+
+async def _take(request: web.Request, sample: wire.SampleIn, *, verb: Verb, speaker_id: str) -> web.Response:
+    """Apply a sample, now or by a job."""
+    parts, facts = request.app[PARTS], request[FACTS]
+    facts["speaker_id"] = speaker_id
+    webhook, key = wire.read_webhook(request.query), wire.read_key(request.headers)
+    ask = Ask(
+        verb,
+        speaker_id,
+        key=f"request:{facts['request_id']}" if key is None else f"key:{key}",
+        sha256=sample.sha256,
+        asked_ms=now_ms(),
+        parameter=sample.parameter,
+    )
+    done = await parts.enroller.judge(ask)
+    if webhook is not None:
+        facts["job_id"] = await _order(request, ask, sample.audio, webhook=webhook)
+        return web.json_response({"jobId": facts["job_id"]}, status=202)
+    enrollment = done or await parts.enroller.apply(ask, sample.audio)
+    return web.json_response(enrollment.status(), status=201)
+
+
+async def _order(request: web.Request, ask: Ask, audio: bytes, *, webhook: str) -> str:
+    """Write down what was asked, durably, before it is answered; returns the job's id."""
+    parts = request.app[PARTS]
+    order = Order(
+        job_id=str(uuid.uuid4()),
+        verb=ask.verb,
+        speaker_id=ask.speaker_id,
+        key=ask.key,
+        sha256=ask.sha256,
+        asked_ms=ask.asked_ms,
+        parameter=ask.parameter,
+        api=request.path,
+        webhook=webhook,
+        request_id=request[FACTS]["request_id"],
+    )
+    await asyncio.to_thread(parts.spool.write, order.job_id, audio)
+    await parts.jobs.put(order)
+    return order.job_id
+
+
+async def _sample(request: web.Request) -> wire.SampleIn:
+    return await asyncio.to_thread(wire.read_sample, await _body(request))
+
+
+async def _body(request: web.Request) -> bytes:
+    """The whole body; one that says that it is too large is refused unread."""
+    limit = request.app[PARTS].settings.engine.max_body_bytes
+    if (request.content_length or 0) > limit:
+        raise too_large(request.content_length, limit)
+    return await request.read()
+
+
+def _path_id(request: web.Request) -> str:
+    speaker_id = wire.read_id(request.match_info["speaker_id"], "speakerId")
+    request[FACTS]["speaker_id"] = speaker_id
+    return speaker_id
+
+
+ROUTES = (
+    web.post(ENROLLMENTS, create),
+    web.get(ENROLLMENTS, listing),
+    web.get(ENROLLMENTS + "/{speaker_id}", get),
+    web.patch(ENROLLMENTS + "/{speaker_id}", add),
+    web.delete(ENROLLMENTS + "/{speaker_id}", delete),
+    web.post("/ai/audio/v1/speaker-identify", identify),
+    web.get("/ai/status/v1/jobs/{job_id}", job),
+    web.post("/restapi/oauth/token", token),
+    web.get("/healthz", healthz),
+    web.get("/readyz", readyz),
+)

@@ -1,0 +1,165 @@
+"""Jobs in Redis: what was asked with a webhook, what came of it, and the queue entries that make it happen.
+
+A job and its place in the queue are written in one transaction, and so are its answer and the callback's place: a
+crash leaves both or neither. Payloads of arq are JSON, never pickle; they carry the job's id and nothing else.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from datetime import UTC, datetime, timedelta
+from typing import Any, Literal, get_args
+
+from arq.constants import job_key_prefix
+from arq.jobs import serialize_job
+from redis.asyncio import Redis
+
+from engine.service import keys
+from engine.service.enrollment import Ask, Verb
+from engine.service.store import reaching, script, whole
+
+WAITING_TTL_MS = 30 * 86_400_000  # a backlog of a month is still worked off; arq's own day would drop it
+RUN = "run_enrollment"
+DELIVER = "deliver_callback"
+_ANSWERED_LEAST_MS = 3_600_000  # an answer that came late is still there for its callback and a look
+
+Status = Literal["InProgress", "Success", "Fail"]
+_STATUSES: tuple[Status, ...] = get_args(Status)
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A request whose result is to be posted; what `Ask` needs, and where the result goes."""
+
+    job_id: str
+    verb: str
+    speaker_id: str
+    key: str
+    sha256: str
+    asked_ms: int
+    parameter: str
+    api: str
+    webhook: str
+    request_id: str
+
+    def ask(self) -> Ask:
+        """The request as the enrollment knows it."""
+        return Ask(
+            Verb(self.verb), self.speaker_id, key=self.key, sha256=self.sha256, asked_ms=self.asked_ms,
+            parameter=self.parameter,
+        )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """An order and how far it is."""
+
+    order: Order
+    status: Status
+    response: dict[str, Any] | None
+    completed_ms: int | None
+    deliveries: int
+
+
+class Jobs:
+    """Jobs of one account.
+
+    Args:
+        redis: client that answers in bytes.
+        account: all keys live under it.
+        kept: how long an answered job can be looked up, from its creation.
+    """
+
+    def __init__(self, redis: Redis, *, account: str, kept: timedelta) -> None:
+        self._redis = redis
+        self._account = account
+        self._kept_ms = int(kept.total_seconds() * 1000)
+        self._finish = redis.register_script(script("finish.lua"))
+
+    async def put(self, order: Order) -> None:
+        """Write a job and put it in the queue, both or neither."""
+        key, queue = keys.job(self._account, order.job_id), keys.queue(self._account)
+        arq_id = keys.arq_id(queue, order.job_id)
+        with reaching():
+            async with self._redis.pipeline(transaction=True) as pipe:
+                pipe.hset(key, mapping={**asdict(order), "status": "InProgress"})
+                pipe.pexpire(key, WAITING_TTL_MS)
+                pipe.set(job_key_prefix + arq_id, _payload(RUN, order), px=WAITING_TTL_MS)
+                pipe.zadd(queue, {arq_id: order.asked_ms})
+                await pipe.execute()
+
+    async def get(self, job_id: str) -> Job | None:
+        """A job, or None if there is none (any more)."""
+        with reaching():
+            found = await whole(self._redis, keys.job(self._account, job_id))
+        return _job(found) if "status" in found else None
+
+    async def finish(self, order: Order, *, status: Status, response: Mapping[str, Any], now_ms: int) -> bool:
+        """End a job and put its callback in the queue; False if it had ended before."""
+        queue = keys.callbacks(self._account)
+        arq_id = keys.arq_id(queue, order.job_id)
+        end_of_life_ms = max(order.asked_ms + self._kept_ms, now_ms + _ANSWERED_LEAST_MS)
+        with reaching():
+            ended = await self._finish(
+                keys=[keys.job(self._account, order.job_id), job_key_prefix + arq_id, queue],
+                args=[
+                    status,
+                    json.dumps(response),
+                    now_ms,
+                    end_of_life_ms,
+                    _payload(DELIVER, order),
+                    WAITING_TTL_MS,
+                    arq_id,
+                    now_ms,
+                ],
+            )
+        return bool(ended)
+
+    async def count(self, job_id: str, what: Literal["unended", "deliveries"], by: int = 1) -> int:
+        """Add to a counter of a job: runs that began and didn't end, or callbacks that were not accepted."""
+        with reaching():
+            return int(await self._redis.hincrby(keys.job(self._account, job_id), what, by))  # type: ignore[misc]  # typed for both clients
+
+    def envelope(self, job: Job) -> dict[str, Any]:
+        """JobStatusResponse of the contract."""
+        order = job.order
+        told: dict[str, Any] = {
+            "jobId": order.job_id,
+            "api": order.api,
+            "creationTime": iso(order.asked_ms),
+            "expirationTime": iso(order.asked_ms + self._kept_ms),
+            "status": job.status,
+        }
+        if job.completed_ms is not None:
+            told |= {"completionTime": iso(job.completed_ms), "response": job.response}
+        return told
+
+
+def iso(at_ms: int) -> str:
+    """A time as the contract writes it: ISO 8601 with milliseconds and Z."""
+    return datetime.fromtimestamp(at_ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def to_json(payload: dict[str, Any]) -> bytes:
+    """Serializer for arq."""
+    return json.dumps(payload).encode()
+
+
+def _payload(function: str, order: Order) -> bytes:
+    made = serialize_job(function, (order.job_id,), {}, None, order.asked_ms, serializer=to_json)
+    if made is None:
+        raise TypeError("a job's id is always JSON")
+    return made
+
+
+def _job(found: Mapping[str, bytes]) -> Job:
+    text = {name: value.decode() for name, value in found.items()}
+    values: dict[str, Any] = {field.name: text[field.name] for field in fields(Order)}
+    values["asked_ms"] = int(values["asked_ms"])
+    return Job(
+        order=Order(**values),
+        status=next(status for status in _STATUSES if status == text["status"]),
+        response=json.loads(text["response"]) if "response" in text else None,
+        completed_ms=int(text["completed_ms"]) if "completed_ms" in text else None,
+        deliveries=int(text.get("deliveries", "0")),
+    )

@@ -1,0 +1,44 @@
+"""Every Redis key of the engine, one function each, with its TTL or the reason why it has none.
+
+The braces are a Redis hash tag: all keys of one account live on one shard, so one script may touch several. Audio is
+under none of them.
+"""
+
+
+def enrollment(account: str, speaker_id: str) -> str:
+    """Hash `version`, `document`, `vectors`: one enrollment, or its tombstone (no `vectors`).
+
+    No TTL: voiceprints are what the engine keeps; a tombstone (about 100 bytes) tells 410 from 404 for ever.
+    """
+    return f"vx:{{{account}}}:engine:enrollment:{speaker_id}"
+
+
+def index(account: str, *, complete_only: bool) -> str:
+    """Sorted set of speaker ids by time of enrollment in ms. No TTL: one member per enrollment, gone with it."""
+    return f"vx:{{{account}}}:engine:index:{'complete' if complete_only else 'all'}"
+
+
+def job(account: str, job_id: str) -> str:
+    """Hash of one job: what was asked, and later its answer.
+
+    TTL: as long as the queue keeps a job while it waits; once answered, VOXROLL_RETENTION_JOBS from its creation.
+    """
+    return f"vx:{{{account}}}:engine:job:{job_id}"
+
+
+def queue(account: str) -> str:
+    """Sorted set of arq: jobs that compute, by due time. No TTL: a member leaves when its job is answered."""
+    return f"vx:{{{account}}}:engine:queue"
+
+
+def callbacks(account: str) -> str:
+    """Sorted set of arq: callbacks to deliver, by due time. No TTL: a member leaves when delivered or given up."""
+    return f"vx:{{{account}}}:engine:callbacks"
+
+
+def arq_id(queue_name: str, job_id: str) -> str:
+    """Id under which arq knows a job; arq adds its own prefixes, the tag inside keeps them on the account's shard.
+
+    TTL of the keys that arq makes of it: 30 days for a waiting job, 30 s for a running one, 25 h for its tries.
+    """
+    return f"{queue_name}:{job_id}"

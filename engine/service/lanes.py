@@ -1,0 +1,136 @@
+"""The two queues and the arq workers that work them off inside this process.
+
+Samples and callbacks are apart, so that a receiver that doesn't answer never delays an enrollment. arq's worker ends
+when Redis goes away; here it is built anew until Redis is back. A killed process's jobs run again after 30 s: arq's
+mark on a running job lives 10 s longer than the longest function.
+"""
+
+import asyncio
+import json
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+import structlog
+from arq.connections import ArqRedis
+from arq.worker import Worker, func
+from redis.asyncio import ConnectionPool
+from redis.exceptions import RedisError
+
+from engine.service.callbacks import Callbacks
+from engine.service.desk import Desk
+from engine.service.jobs import DELIVER, RUN, WAITING_TTL_MS, to_json
+
+_TIMEOUT_S = 20
+_TRIES_MOST = 1_000_000  # how often is decided by desk and callbacks, not by arq
+_POLL_S = 0.05
+_CALLBACKS_AT_ONCE = 50
+_BACKOFF_S = (0.1, 0.5, 1.0, 2.0)
+
+_log = structlog.get_logger()
+
+
+async def run_enrollment(ctx: dict[str, Any], job_id: str) -> None:
+    """Work off one order."""
+    desk: Desk = ctx["desk"]
+    await desk.work(job_id)
+
+
+async def deliver_callback(ctx: dict[str, Any], job_id: str) -> None:
+    """Try once to deliver one answer."""
+    callbacks: Callbacks = ctx["callbacks"]
+    await callbacks.deliver(job_id)
+
+
+class Lane:
+    """One queue and the worker on it.
+
+    Args:
+        name: for the log.
+        queue_name: the sorted set.
+        make_pool: makes the connections of one worker; arq closes them with it.
+        max_jobs: jobs in flight.
+        ctx: what the functions need.
+    """
+
+    def __init__(
+        self, name: str, *, queue_name: str, make_pool: Callable[[], ConnectionPool], max_jobs: int, ctx: dict[str, Any]
+    ) -> None:
+        self._name = name
+        self._queue_name = queue_name
+        self._make_pool = make_pool
+        self._max_jobs = max_jobs
+        self._ctx = ctx
+
+    async def run(self) -> None:
+        """Work until cancelled, whatever becomes of Redis."""
+        lost = 0
+        while True:
+            worker = self._worker()
+            began = asyncio.get_running_loop().time()
+            try:
+                await _run(worker)
+            except Exception as error:  # noqa: BLE001  whatever ended arq's loop, the next one goes on
+                if not isinstance(error, (RedisError, OSError)):
+                    _log.exception("queue.failed", queue=self._name)
+                lost = 0 if asyncio.get_running_loop().time() - began > _BACKOFF_S[-1] else lost + 1
+                wait_s = _BACKOFF_S[min(lost, len(_BACKOFF_S) - 1)]
+                _log.warning("queue.lost", queue=self._name, reason=type(error).__name__, again_s=wait_s)
+            finally:
+                await _close(worker)
+            await asyncio.sleep(wait_s)
+
+    def _worker(self) -> Worker:
+        redis = ArqRedis(self._make_pool(), default_queue_name=self._queue_name, expires_extra_ms=WAITING_TTL_MS)
+        return Worker(
+            functions=[
+                func(run_enrollment, name=RUN, timeout=_TIMEOUT_S, keep_result=0),
+                func(deliver_callback, name=DELIVER, timeout=_TIMEOUT_S, keep_result=0),
+            ],
+            queue_name=self._queue_name,
+            redis_pool=redis,
+            handle_signals=False,
+            max_jobs=self._max_jobs,
+            job_timeout=_TIMEOUT_S,
+            keep_result=0,
+            max_tries=_TRIES_MOST,
+            poll_delay=_POLL_S,
+            expires_extra_ms=WAITING_TTL_MS,
+            job_serializer=to_json,
+            job_deserializer=json.loads,
+            ctx=dict(self._ctx),
+            log_results=False,
+        )
+
+
+async def _run(worker: Worker) -> None:
+    """Let a worker work until Redis goes away or this is cancelled."""
+    main = asyncio.create_task(worker.async_run())
+    try:
+        await asyncio.wait({main})
+        await main
+    finally:
+        while not main.done():  # redis-py can swallow a cancellation that comes while it connects
+            main.cancel()
+            await asyncio.wait({main}, timeout=0.1)
+
+
+async def _close(worker: Worker) -> None:
+    """Give back the jobs that are running, so that another process has them at once, and drop the connections."""
+    for task in worker.tasks.values():
+        task.cancel()
+    await asyncio.gather(*worker.tasks.values(), return_exceptions=True)
+    with suppress(RedisError, OSError):
+        await worker.pool.aclose(close_connection_pool=True)
+
+
+def lane_of_samples(desk: Desk, *, queue_name: str, make_pool: Callable[[], ConnectionPool], threads: int) -> Lane:
+    """The lane of samples: one more than there are threads, so that the next is read while others compute."""
+    ctx = {"desk": desk}
+    return Lane("samples", queue_name=queue_name, make_pool=make_pool, max_jobs=threads + 1, ctx=ctx)
+
+
+def lane_of_callbacks(callbacks: Callbacks, *, queue_name: str, make_pool: Callable[[], ConnectionPool]) -> Lane:
+    """The lane of callbacks: they wait for others, so many are on their way at once."""
+    ctx = {"callbacks": callbacks}
+    return Lane("callbacks", queue_name=queue_name, make_pool=make_pool, max_jobs=_CALLBACKS_AT_ONCE, ctx=ctx)

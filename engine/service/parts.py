@@ -1,0 +1,106 @@
+"""The parts of an engine, made from settings in one place and handed to the handlers as one value."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from aiohttp import web
+from redis.asyncio import ConnectionPool, Redis
+
+from config.settings import Settings, SettingsError
+from engine.service import keys, store
+from engine.service.callbacks import Callbacks
+from engine.service.desk import Desk
+from engine.service.ears import Ears
+from engine.service.enroll import Enroller
+from engine.service.jobs import Jobs
+from engine.service.lanes import Lane, lane_of_callbacks, lane_of_samples
+from engine.service.spool import Spool
+from engine.service.tokens import Tokens
+from engine.service.vault import Vault
+from engine.voice.preflight import Rules
+
+
+@dataclass(slots=True)
+class Fate:
+    """Whether the engine can go on; `reason` is why not, once `broken` is set."""
+
+    broken: asyncio.Event = field(default_factory=asyncio.Event)
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What an engine is made of."""
+
+    settings: Settings
+    redis: Redis
+    vault: Vault
+    ears: Ears
+    enroller: Enroller
+    jobs: Jobs
+    spool: Spool
+    desk: Desk
+    callbacks: Callbacks
+    lanes: tuple[Lane, Lane]
+    tokens: Tokens
+    fate: Fate
+
+
+PARTS: web.AppKey[Parts] = web.AppKey("parts", Parts)
+
+
+def assemble(settings: Settings, *, callback_delays_s: Sequence[float]) -> Parts:
+    """Make the parts; nothing is connected or loaded yet.
+
+    Raises:
+        SettingsError: a secret is missing.
+    """
+    tokens = Tokens(
+        key=_secret("TOKEN_KEY", settings.engine.token_key.get_secret_value()),
+        client_secret=_secret("CLIENT_SECRET", settings.engine.client_secret.get_secret_value()),
+        account=settings.account,
+    )
+    redis = Redis(connection_pool=store.pool(settings.redis))
+    vault = Vault(redis, account=settings.account)
+    ears = Ears(threads=settings.engine.threads, rules=Rules.for_profile(settings.profile))
+    enroller = Enroller(vault, ears, model=settings.engine.model)
+    jobs = Jobs(redis, account=settings.account, kept=settings.retention.jobs)
+    spool = Spool(settings.data_dir / "engine" / "jobs")
+    desk = Desk(jobs, spool, enroller)
+    callbacks = Callbacks(jobs, bare=settings.profile == "2022", delays_s=callback_delays_s)
+    return Parts(
+        settings=settings,
+        redis=redis,
+        vault=vault,
+        ears=ears,
+        enroller=enroller,
+        jobs=jobs,
+        spool=spool,
+        desk=desk,
+        callbacks=callbacks,
+        lanes=_lanes(settings, desk, callbacks),
+        tokens=tokens,
+        fate=Fate(),
+    )
+
+
+def _lanes(settings: Settings, desk: Desk, callbacks: Callbacks) -> tuple[Lane, Lane]:
+    def make_pool() -> ConnectionPool:
+        return store.pool(settings.redis)
+
+    return (
+        lane_of_samples(
+            desk, queue_name=keys.queue(settings.account), make_pool=make_pool, threads=settings.engine.threads
+        ),
+        lane_of_callbacks(callbacks, queue_name=keys.callbacks(settings.account), make_pool=make_pool),
+    )
+
+
+def _secret(name: str, value: str) -> str:
+    if not value:
+        raise SettingsError(
+            f"VOXROLL_ENGINE_{name}: not set; set it to 32 or more random characters "
+            '(`python -c "import secrets; print(secrets.token_hex(32))"`), or use `voxroll up`, which makes one'
+        )
+    return value

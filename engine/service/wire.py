@@ -1,0 +1,155 @@
+"""Requests as the contract writes them, read into our words; every refusal names the parameter as it was sent.
+
+The id is read under both of its spellings, base64 with line breaks is base64, and `encoding` is checked to be one of
+the contract's words but not believed: what the audio is, its bytes tell.
+"""
+
+import base64
+import binascii
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from engine.service.failure import ApiError, invalid
+
+ENCODINGS = ("Mpeg", "Mp4", "Wav", "Webm", "Webp", "Aac", "Avi", "Ogg")
+_ID_CHARS_MOST = 256
+_KEY_CHARS_MOST = 255
+_WEBHOOK_CHARS_MOST = 2048
+_PER_PAGE = 100
+_PER_PAGE_MOST = 1000
+_IDS_MOST = 1000
+_ID = re.compile(r"[a-zA-Z0-9_]+", re.ASCII)
+_BLANKS = b" \t\r\n"
+
+
+@dataclass(frozen=True, slots=True)
+class SampleIn:
+    """A sample as it was sent; `speaker_id` is None where the body names none."""
+
+    speaker_id: str | None
+    parameter: str
+    audio: bytes
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class IdentifyIn:
+    """Audio, and the speakers who may be in it."""
+
+    speaker_ids: tuple[str, ...]
+    audio: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ListIn:
+    """Which page of the list."""
+
+    complete_only: bool
+    per_page: int
+    page: int
+
+
+def read_sample(raw: bytes) -> SampleIn:
+    """EnrollmentInput or EnrollmentPatchInput. Computes: base64 and SHA-256 over the whole audio."""
+    body = _object(raw)
+    parameter, speaker_id = _either(body, "speakerId", "enrollmentId")
+    if speaker_id is not None:
+        speaker_id = read_id(speaker_id, parameter)
+    audio = _audio(body)
+    return SampleIn(speaker_id, parameter, audio, hashlib.sha256(audio).hexdigest())
+
+
+def read_identify(raw: bytes) -> IdentifyIn:
+    """SyncIdentifyInput, whose ids are read under both spellings."""
+    body = _object(raw)
+    parameter, ids = _either(body, "speakerIds", "enrollmentIds")
+    if not isinstance(ids, list) or not 0 < len(ids) <= _IDS_MOST:
+        raise invalid(parameter, f"an array of 1 to {_IDS_MOST} ids of enrolled speakers")
+    return IdentifyIn(tuple(dict.fromkeys(read_id(one, parameter) for one in ids)), _audio(body))
+
+
+def read_id(value: Any, parameter: str) -> str:
+    """A speaker id: letters, digits and underscore."""
+    if not isinstance(value, str) or not _ID.fullmatch(value) or len(value) > _ID_CHARS_MOST:
+        raise invalid(parameter, f"a string of 1 to {_ID_CHARS_MOST} characters of [a-zA-Z0-9_]")
+    return value
+
+
+def read_list(query: Mapping[str, str]) -> ListIn:
+    """`partial`, `perPage` and `page`, each with its default."""
+    partial = query.get("partial", "false").lower()
+    if partial not in {"true", "false"}:
+        raise invalid("partial", "true or false")
+    return ListIn(
+        complete_only=partial == "false",
+        per_page=_whole(query, "perPage", default=_PER_PAGE, most=_PER_PAGE_MOST),
+        page=_whole(query, "page", default=1, most=2**31 - 1),
+    )
+
+
+def read_webhook(query: Mapping[str, str]) -> str | None:
+    """Where the result is to be posted; None: it is waited for."""
+    parameter, url = _either(query, "webhook", "webhookUrl")
+    if url is None:
+        return None
+    try:
+        parts = urlsplit(url)
+        fits = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        fits = False
+    if not fits or len(url) > _WEBHOOK_CHARS_MOST or not url.isascii() or not url.isprintable() or " " in url:
+        raise invalid(parameter, f"an absolute http or https URL of {_WEBHOOK_CHARS_MOST} ASCII characters at most")
+    return str(url)
+
+
+def read_key(headers: Mapping[str, str]) -> str | None:
+    """The Idempotency-Key, if there is one."""
+    key = headers.get("Idempotency-Key")
+    if key is not None and not (0 < len(key) <= _KEY_CHARS_MOST and key.isascii() and key.isprintable()):
+        raise invalid("Idempotency-Key", f"1 to {_KEY_CHARS_MOST} printable ASCII characters")
+    return key
+
+
+def _object(raw: bytes) -> dict[str, Any]:
+    try:
+        body = json.loads(raw)
+    except (ValueError, RecursionError) as error:
+        raise ApiError(400, "invalid_body", "the body is no JSON; send a JSON object", parameter="body") from error
+    if not isinstance(body, dict):
+        raise ApiError(400, "invalid_body", "the body is no JSON object", parameter="body")
+    return body
+
+
+def _either(source: Mapping[str, Any], new: str, old: str) -> tuple[str, Any]:
+    """The value under one of two spellings, and the spelling that was used; given both ways it must be the same."""
+    if new in source and old in source and source[new] != source[old]:
+        raise ApiError(400, "invalid_parameter", f"[{new}] and [{old}] differ; send one of them", parameter=new)
+    name = old if old in source and new not in source else new
+    return name, source.get(name)
+
+
+def _audio(body: Mapping[str, Any]) -> bytes:
+    if body.get("encoding") not in ENCODINGS:
+        raise invalid("encoding", f"one of {', '.join(ENCODINGS)}")
+    if not isinstance(body.get("languageCode", ""), str):
+        raise invalid("languageCode", "a string like en-US")
+    content = body.get("content")
+    if not isinstance(content, str) or not content.isascii():
+        raise invalid("content", "the audio file in base64")
+    try:
+        return base64.b64decode(content.encode().translate(None, _BLANKS), validate=True)
+    except binascii.Error as error:
+        raise invalid("content", f"the audio file in base64 ({error})") from error
+
+
+def _whole(query: Mapping[str, str], name: str, *, default: int, most: int) -> int:
+    text = query.get(name, str(default))
+    number = int(text) if text.isascii() and text.isdigit() and len(text) < len(str(most)) + 1 else 0
+    if not 0 < number <= most:
+        raise invalid(name, f"a whole number from 1 to {most}")
+    return number
