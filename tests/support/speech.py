@@ -1,9 +1,14 @@
-"""Real speech for tests: who speaks, and clips of them at 16 kHz."""
+"""Real speech for tests: who speaks, and clips of them at 16 kHz.
 
+LibriSpeech excerpts where they lie beside the checkout; else the demo's voices, joined to utterances of that length.
+"""
+
+import contextlib
 import io
+import tempfile
 import wave
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
 
@@ -12,15 +17,23 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from config.settings import load as load_settings
+from voxroll.demo.voices import cast
+
 _SPEECH = Path(__file__).resolve().parents[2].parent / "shared" / "speech"
+
+_SPOKEN = "librispeech-test-other"
+_NAMES = ("1688", "1998", "2033", "2414")  # the demo's wide-band voices take the names of LibriSpeech's first readers
+_UTTERANCE_S = 9.0
+_UTTERANCES = 12
 
 Samples = NDArray[np.float32]
 
 
 @cache
-def speakers(corpus: str = "librispeech-test-other") -> dict[str, tuple[Path, ...]]:
+def speakers(corpus: str = _SPOKEN) -> dict[str, tuple[Path, ...]]:
     """Utterances of one corpus by speaker; the calling test is skipped where the corpus is absent."""
-    files = sorted((_SPEECH / corpus).glob("*.flac"))
+    files = sorted((_SPEECH / corpus).glob("*.flac")) or (_stand_ins() if corpus == _SPOKEN else [])
     if not files:
         pytest.skip(f"no speech in {corpus}: put the LibriSpeech excerpts beside the checkout")
     found: dict[str, list[Path]] = defaultdict(list)
@@ -32,14 +45,44 @@ def speakers(corpus: str = "librispeech-test-other") -> dict[str, tuple[Path, ..
 @cache
 def load(path: Path) -> Samples:
     """One file as 16 kHz mono float32 in [-1, 1]."""
-    with av.open(str(path)) as container:
+    with av.open(str(path), format="g722" if path.suffix == ".g722" else None) as container:
         resampler = av.AudioResampler("flt", "mono", 16000)
         frames = [out.to_ndarray()[0] for frame in container.decode(audio=0) for out in resampler.resample(frame)]
         frames += [out.to_ndarray()[0] for out in resampler.resample(None)]
     return np.concatenate(frames).astype(np.float32)
 
 
-def said(speaker: str, *, seconds: float, skip: int = 0, corpus: str = "librispeech-test-other") -> Samples:
+def _stand_ins() -> list[Path]:
+    """Files of the demo's voices, made once in the cache: prompts joined to utterances, named speaker-number."""
+    cache = load_settings().cache_dir
+    folder = cache / "voices" / "for-tests"
+    if not folder.is_dir():
+        found = cast(cache, say=lambda _line: None)
+        if found.synthetic:
+            return []
+        with tempfile.TemporaryDirectory(dir=cache / "voices") as work:
+            for name, voice in zip(_NAMES, found.voices, strict=False):
+                for number, utterance in enumerate(_joined(voice.prompts)):
+                    (Path(work) / f"{name}-{number:02}.wav").write_bytes(wav(utterance))
+            with contextlib.suppress(OSError):  # another test process was faster
+                Path(work).rename(folder)
+                Path(work).mkdir()
+    return sorted(folder.glob("*.wav"))
+
+
+def _joined(prompts: Sequence[Path]) -> Iterator[Samples]:
+    utterance: list[Samples] = []
+    made = 0
+    for prompt in prompts:
+        utterance.append(load(prompt))
+        if sum(map(len, utterance)) >= _UTTERANCE_S * 16000:
+            yield np.concatenate(utterance)
+            utterance, made = [], made + 1
+            if made == _UTTERANCES:
+                return
+
+
+def said(speaker: str, *, seconds: float, skip: int = 0, corpus: str = _SPOKEN) -> Samples:
     """`seconds` of one speaker's speech, utterance after utterance from number `skip` on."""
     pieces: list[Samples] = []
     for path in speakers(corpus)[speaker][skip:]:
