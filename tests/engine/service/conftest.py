@@ -37,7 +37,7 @@ def clip() -> Clip:
     """`clip(speaker, n, seconds=)`: the nth recording of a speaker, by number, as WAV."""
 
     def make(speaker: int = 0, number: int = 0, *, seconds: float = 8.0) -> bytes:
-        who = sorted(speakers())[speaker]
+        who = sorted(speakers())[speaker % len(speakers())]
         return wav(said(who, seconds=seconds, skip=number))
 
     return make

@@ -14,7 +14,7 @@ from engine.voice.fbank import fbank, normalised
 from engine.voice.recording import narrowed
 from engine.voice.speech import spoken
 from engine.voice.voiceprint import SAME_SPEAKER_NARROW, SAME_SPEAKER_WIDE, centred, score
-from tests.support.speech import load, said, speakers
+from tests.support.speech import load, readers, said, speakers
 from tests.support.voices import voice
 
 
@@ -80,8 +80,8 @@ def test_long_sound_is_taken_in_pieces() -> None:
 def test_same_speakers_score_over_the_threshold_and_others_under(narrow_band: bool) -> None:  # noqa: FBT001  a parameter
     threshold = SAME_SPEAKER_NARROW if narrow_band else SAME_SPEAKER_WIDE
     prints = {}
-    for speaker in speakers():
-        for number, path in enumerate(speakers()[speaker][:5]):
+    for speaker, paths in readers().items():
+        for number, path in enumerate(paths[:5]):
             speech = spoken(load(path), voice().speech(load(path)))
             heard = narrowed(speech) if narrow_band else speech
             if len(speech) >= 5 * 16000:

@@ -20,7 +20,7 @@ from engine.voice.voiceprint import (
     score,
     voiceprint,
 )
-from tests.support.speech import load, said, speakers, wav
+from tests.support.speech import load, readers, said, speakers, wav
 from tests.support.voices import voice
 
 CLEAN = SamplePrint(
@@ -35,7 +35,7 @@ CLEAN = SamplePrint(
 
 
 def people() -> list[str]:
-    return list(speakers())[:6]
+    return list(readers())[:6]
 
 
 @cache
