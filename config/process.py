@@ -13,6 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 import structlog
 import uvloop
@@ -25,6 +26,7 @@ EXIT_FAILED = 1
 EXIT_UNAVAILABLE = 69
 EXIT_HUNG = 70
 EXIT_CONFIG = 78
+_CANCEL_AGAIN_S = 0.2
 _LAST_S = 25.0  # an orphan that hangs while it stops is ended: it would hold on to its jobs and its port
 
 Serve = Callable[[Settings, asyncio.Event], Awaitable[int | None]]
@@ -69,3 +71,17 @@ def _set_at_eof(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
     loop.call_soon_threadsafe(stop.set)
     time.sleep(_LAST_S)  # a daemon thread: it ends with the process, if that ends in time
     os._exit(EXIT_HUNG)
+
+
+async def end(*tasks: asyncio.Future[Any]) -> list[Any]:
+    """Cancel tasks until they have ended, and return their results or exceptions.
+
+    For tasks that clean nothing up while they end: a second cancellation would cut that short. Cancelling once is not
+    enough: what waits for a pooled connection may swallow it (seen with redis-py's pool on
+    Python 3.11, once in about twenty stops) and would go on for ever.
+    """
+    while left := [task for task in tasks if not task.done()]:
+        for task in left:
+            task.cancel()
+        await asyncio.wait(left, timeout=_CANCEL_AGAIN_S)
+    return await asyncio.gather(*tasks, return_exceptions=True)

@@ -11,6 +11,7 @@ from contextlib import suppress
 import structlog
 from aiohttp import web
 
+from config.process import end
 from config.settings import Settings
 from engine.service import store
 from engine.service.callbacks import DELAYS_S
@@ -54,13 +55,15 @@ async def _redis(app: web.Application) -> AsyncIterator[None]:
 async def _work(app: web.Application) -> AsyncIterator[None]:
     parts = app[PARTS]
     parts.callbacks.open()
-    tasks = [asyncio.create_task(job) for job in (_hear_and_work(parts), parts.lanes[1].run(), _tidy(parts))]
+    tidying = asyncio.create_task(_tidy(parts))
+    lanes = [asyncio.create_task(job) for job in (_hear_and_work(parts), parts.lanes[1].run())]
     try:
         yield
     finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        for lane in lanes:
+            lane.cancel()  # once: a lane ends its own worker however often that takes
+        await asyncio.gather(*lanes, return_exceptions=True)
+        await end(tidying)
         await parts.callbacks.close()
         parts.ears.close()
 

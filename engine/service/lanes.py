@@ -17,6 +17,7 @@ from arq.worker import Worker, func
 from redis.asyncio import ConnectionPool
 from redis.exceptions import RedisError
 
+from config.process import end
 from engine.service.callbacks import Callbacks
 from engine.service.desk import Desk
 from engine.service.jobs import DELIVER, RUN, WAITING_TTL_MS, to_json
@@ -110,16 +111,12 @@ async def _run(worker: Worker) -> None:
         await asyncio.wait({main})
         await main
     finally:
-        while not main.done():  # redis-py can swallow a cancellation that comes while it connects
-            main.cancel()
-            await asyncio.wait({main}, timeout=0.1)
+        await end(main)
 
 
 async def _close(worker: Worker) -> None:
     """Give back the jobs that are running, so that another process has them at once, and drop the connections."""
-    for task in worker.tasks.values():
-        task.cancel()
-    await asyncio.gather(*worker.tasks.values(), return_exceptions=True)
+    await end(*worker.tasks.values())
     with suppress(RedisError, OSError):
         await worker.pool.aclose(close_connection_pool=True)
 

@@ -14,10 +14,10 @@ from typing import Any
 import structlog
 from arq.connections import ArqRedis
 from arq.constants import in_progress_key_prefix
-from arq.cron import CronJob
 from arq.worker import Function, Worker
 from redis.exceptions import RedisError
 
+from config.process import end
 from worker.queue.jobs import dumps, loads
 
 _log = structlog.get_logger()
@@ -82,21 +82,12 @@ async def run_until(stop: asyncio.Event, pool: ArqRedis, *, build: Callable[[], 
         await asyncio.wait({work, stopped}, return_when=asyncio.FIRST_COMPLETED)
         if stopped.done():
             await worker.drain()
-        for task in (work, renewal, stopped):
-            task.cancel()
-        results = await asyncio.gather(work, renewal, stopped, return_exceptions=True)
-        await _end_jobs(worker)
+        outcome, *_ = await end(work, renewal, stopped)
+        await end(*worker.job_tasks.values(), *worker.tasks.values())
         if stop.is_set():
             return
-        _log.warning("queue.lost", reason=type(results[0]).__name__)
+        _log.warning("queue.lost", reason=type(outcome).__name__)
         await _answers(pool, stop)
-
-
-async def _end_jobs(worker: LeasingWorker) -> None:
-    left = [*worker.job_tasks.values(), *worker.tasks.values()]
-    for task in left:
-        task.cancel()
-    await asyncio.gather(*left, return_exceptions=True)
 
 
 async def _answers(pool: ArqRedis, stop: asyncio.Event) -> None:
@@ -107,6 +98,3 @@ async def _answers(pool: ArqRedis, stop: asyncio.Event) -> None:
             return
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(stop.wait(), _RECONNECT_S)
-
-
-__all__ = ["CronJob", "LeasingWorker", "run_until"]
