@@ -56,7 +56,7 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
         _log.info("worker.started", account=settings.account, api=settings.api.base_url)
         health = asyncio.ensure_future(_tell_health(redis, settings))
         try:
-            await run_until(stop, redis, build=partial(_build, shop, redis))
+            await run_until(stop, redis, build=partial(_build, shop, redis, stop=stop))
         finally:
             health.cancel()
             with contextlib.suppress(RedisError, OSError):
@@ -109,7 +109,7 @@ def _workshop(
     )
 
 
-def _build(shop: Workshop, redis: ArqRedis) -> LeasingWorker:
+def _build(shop: Workshop, redis: ArqRedis, *, stop: asyncio.Event) -> LeasingWorker:
     every = max(1, round(shop.settings.worker.sweep.total_seconds()))
     return LeasingWorker(
         [
@@ -119,6 +119,7 @@ def _build(shop: Workshop, redis: ArqRedis) -> LeasingWorker:
             func(functions.look_up, timeout=_TIMEOUT_S),
         ],
         lease=shop.settings.worker.lease,
+        stop=stop,
         cron_jobs=[cron(functions.sweep, second=set(range(0, 60, min(every, 59))), timeout=_TIMEOUT_S)],
         queue_name=shop.queue.name,
         redis_pool=redis,

@@ -25,6 +25,7 @@ _NEVER = 1_000_000  # tries are counted by the functions themselves; arq's own l
 _READ = 1_000  # ids read at one poll: running jobs are among them, so it exceeds the slots of a small cluster
 _POLL_S = 0.05
 _DRAIN = timedelta(seconds=15)  # less than the 20 s that a supervisor gives before it kills
+_GIVE_BACK_S = 5.0
 _RECONNECT_S = 0.5
 
 
@@ -32,7 +33,13 @@ class LeasingWorker(Worker):
     """arq's worker, holding its jobs by lease."""
 
     def __init__(
-        self, functions: list[Function], *, lease: timedelta, drain: timedelta = _DRAIN, **options: Any
+        self,
+        functions: list[Function],
+        *,
+        lease: timedelta,
+        stop: asyncio.Event,
+        drain: timedelta = _DRAIN,
+        **options: Any,
     ) -> None:
         super().__init__(
             functions,
@@ -49,45 +56,56 @@ class LeasingWorker(Worker):
         )
         self.in_progress_timeout_s = lease.total_seconds()
         self._drain_s = drain.total_seconds()
+        self._stop = stop
+        self._over = asyncio.Event()
 
-    async def renew(self) -> None:
+    async def main(self) -> None:
+        """Work until `stop`, then hand back what still runs.
+
+        arq's own loop is ended by a cancellation, which may hit it in the midst of a command: redis-py then loses the
+        connection, or swallows the cancellation. This one is ended between two polls.
+        """
+        self.ctx["redis"] = self.pool
+        renewal = asyncio.ensure_future(self._renew())
+        try:
+            while not self._stop.is_set():
+                await self._poll_iteration()
+                await _pause(self._stop, self.poll_delay_s)
+            await self._drain()
+        finally:
+            self._over.set()
+            await renewal
+            await end(*self.job_tasks.values(), *self.tasks.values())
+
+    async def _renew(self) -> None:
         """Hold on to the jobs that run here, three times per lease."""
         lease_ms = round(self.in_progress_timeout_s * 1000)
-        while True:
-            await asyncio.sleep(self.in_progress_timeout_s / 3)
+        while not self._over.is_set():
+            await _pause(self._over, self.in_progress_timeout_s / 3)
             with contextlib.suppress(RedisError, OSError):  # the next turn comes before the lease ends
                 async with self.pool.pipeline(transaction=False) as pipe:
                     for job_id in self.tasks:
                         pipe.set(in_progress_key_prefix + job_id, b"1", px=lease_ms, xx=True)
                     await pipe.execute()
 
-    async def drain(self) -> None:
-        """Take no more jobs, give those that run some seconds, then hand them back."""
-        self.allow_pick_jobs = False
+    async def _drain(self) -> None:
+        """Give the jobs that run some seconds, then take them back to be run again."""
         if self.tasks:
             await asyncio.wait(self.tasks.values(), timeout=self._drain_s)
         for task in self.job_tasks.values():
             task.cancel()
         if self.tasks:
-            await asyncio.wait(self.tasks.values(), timeout=5)
+            await asyncio.wait(self.tasks.values(), timeout=_GIVE_BACK_S)
 
 
 async def run_until(stop: asyncio.Event, pool: ArqRedis, *, build: Callable[[], LeasingWorker]) -> None:
     """Keep a worker running until `stop`, through every loss of Redis."""
     while not stop.is_set():
-        worker = build()
-        work = asyncio.ensure_future(worker.async_run())
-        renewal = asyncio.ensure_future(worker.renew())
-        stopped = asyncio.ensure_future(stop.wait())
-        await asyncio.wait({work, stopped}, return_when=asyncio.FIRST_COMPLETED)
-        if stopped.done():
-            await worker.drain()
-        outcome, *_ = await end(work, renewal, stopped)
-        await end(*worker.job_tasks.values(), *worker.tasks.values())
-        if stop.is_set():
-            return
-        _log.warning("queue.lost", reason=type(outcome).__name__)
-        await _answers(pool, stop)
+        try:
+            await build().main()
+        except (RedisError, OSError) as error:
+            _log.warning("queue.lost", reason=type(error).__name__)
+            await _answers(pool, stop)
 
 
 async def _answers(pool: ArqRedis, stop: asyncio.Event) -> None:
@@ -96,5 +114,10 @@ async def _answers(pool: ArqRedis, stop: asyncio.Event) -> None:
             await pool.ping()
             _log.info("queue.found")
             return
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(stop.wait(), _RECONNECT_S)
+        await _pause(stop, _RECONNECT_S)
+
+
+async def _pause(until: asyncio.Event, seconds: float) -> None:
+    """Sleep, but not past the event."""
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(until.wait(), seconds)
