@@ -43,6 +43,22 @@ async def deliver_callback(ctx: dict[str, Any], job_id: str) -> None:
     await callbacks.deliver(job_id)
 
 
+class _Worker(Worker):
+    """arq's worker, ended between two polls: a cancellation in the midst of a command may be swallowed by redis-py."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.stop = asyncio.Event()
+
+    async def main(self) -> None:
+        """Work until `stop` is set or Redis goes away."""
+        self.ctx["redis"] = self.pool
+        while not self.stop.is_set():
+            await self._poll_iteration()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self.stop.wait(), self.poll_delay_s)
+
+
 class Lane:
     """One queue and the worker on it.
 
@@ -81,9 +97,9 @@ class Lane:
                 await _close(worker)
             await asyncio.sleep(wait_s)
 
-    def _worker(self) -> Worker:
+    def _worker(self) -> _Worker:
         redis = ArqRedis(self._make_pool(), default_queue_name=self._queue_name, expires_extra_ms=WAITING_TTL_MS)
-        return Worker(
+        return _Worker(
             functions=[
                 func(run_enrollment, name=RUN, timeout=_TIMEOUT_S, keep_result=0),
                 func(deliver_callback, name=DELIVER, timeout=_TIMEOUT_S, keep_result=0),
@@ -104,14 +120,14 @@ class Lane:
         )
 
 
-async def _run(worker: Worker) -> None:
+async def _run(worker: _Worker) -> None:
     """Let a worker work until Redis goes away or this is cancelled."""
-    main = asyncio.create_task(worker.async_run())
+    main = asyncio.create_task(worker.main())
     try:
-        await asyncio.wait({main})
-        await main
+        await asyncio.shield(main)
     finally:
-        await end(main)
+        worker.stop.set()
+        await asyncio.wait({main})
 
 
 async def _close(worker: Worker) -> None:
