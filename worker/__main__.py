@@ -11,7 +11,6 @@ import socket
 import sys
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from pathlib import Path
 
 import aiohttp
@@ -34,7 +33,7 @@ from worker.check import check
 from worker.fetch import Fetcher
 from worker.queue.connect import client, close, wait_until_there
 from worker.queue.jobs import Queue, queue_name
-from worker.queue.leasing import LeasingWorker, run_until
+from worker.queue.leasing import LeasingWorker
 from worker.store import keys
 from worker.store.journal import Journal
 from worker.store.objects import ObjectStore
@@ -56,7 +55,7 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
         _log.info("worker.started", account=settings.account, api=settings.api.base_url)
         health = asyncio.ensure_future(_tell_health(redis, settings))
         try:
-            await run_until(stop, redis, build=partial(_build, shop, redis, stop=stop))
+            await _build(shop, redis, stop=stop).main()
         finally:
             health.cancel()
             with contextlib.suppress(RedisError, OSError):
@@ -120,6 +119,7 @@ def _build(shop: Workshop, redis: ArqRedis, *, stop: asyncio.Event) -> LeasingWo
         ],
         lease=shop.settings.worker.lease,
         stop=stop,
+        on_poison=lambda function, args: functions.set_aside(shop, function, args),
         cron_jobs=[cron(functions.sweep, second=set(range(0, 60, min(every, 59))), timeout=_TIMEOUT_S)],
         queue_name=shop.queue.name,
         redis_pool=redis,

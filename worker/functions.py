@@ -32,7 +32,7 @@ async def prepare(ctx: Context, speaker_id: str, recording_id: str) -> None:
     who, what = SpeakerId(speaker_id), RecordingId(recording_id)
     ended = await _attempt(ctx, lambda: preparing.prepare(shop, who, what, job_try=ctx["job_try"]))
     if isinstance(ended, Exception):
-        await preparing.give_up(shop, who, what, reason=type(ended).__name__)
+        await preparing.give_up(shop, who, what, code="internal_error", reason=type(ended).__name__)
 
 
 async def submit(ctx: Context, speaker_id: str) -> None:
@@ -55,6 +55,14 @@ async def look_up(ctx: Context, speaker_id: str, recording_id: str, attempt_id: 
 async def sweep(ctx: Context) -> None:
     """Look at what is overdue."""
     await _attempt(ctx, lambda: sweeping.sweep(ctx["shop"]))
+
+
+async def set_aside(shop: Workshop, function: str, args: tuple[Any, ...]) -> None:
+    """A job crashed its worker three times, the last time alone: its sample is set aside, its neighbours go on."""
+    if function == "prepare":
+        await preparing.give_up(
+            shop, SpeakerId(args[0]), RecordingId(args[1]), code="poison", reason="it ends the worker"
+        )
 
 
 async def _attempt(ctx: Context, step: Callable[[], Awaitable[str]]) -> str | Exception:

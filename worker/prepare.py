@@ -49,12 +49,10 @@ async def prepare(shop: Workshop, speaker_id: SpeakerId, recording_id: Recording
     return getattr(fact, "code", "ready")
 
 
-async def give_up(shop: Workshop, speaker_id: SpeakerId, recording_id: RecordingId, *, reason: str) -> None:
+async def give_up(shop: Workshop, speaker_id: SpeakerId, recording_id: RecordingId, *, code: str, reason: str) -> None:
     """Set a recording aside whose preparation fails for a reason that is our own."""
     message = f"preparing it failed ({reason}); this is a defect of Voxroll, not of the recording"
-    await shop.tell(
-        speaker_id, SampleParked(at=shop.now(), recording_id=recording_id, code="internal_error", message=message)
-    )
+    await shop.tell(speaker_id, SampleParked(at=shop.now(), recording_id=recording_id, code=code, message=message))
 
 
 async def _fact(shop: Workshop, sample: Sample) -> Fact:

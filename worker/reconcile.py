@@ -14,6 +14,13 @@ from worker.workshop import Workshop
 
 _log = structlog.get_logger()
 _PENDING = "InProgress"
+_NOT_THE_SAMPLES_FAULT = {  # failures that say nothing of the sample: it is tried again, by the other call where asked
+    "not_enrolled": "not_enrolled",
+    "enrollment_exists": "exists",
+    "internal": "api_failed",
+    "not_ready": "api_unavailable",
+    "store_away": "api_unavailable",
+}
 
 
 async def reconcile(shop: Workshop, callback_id: str) -> str:
@@ -80,9 +87,11 @@ def _answered(
     shop: Workshop, sample: Sample, attempt_id: AttemptId, *, result: EnrollmentStatus | ErrorBody, via: Via
 ) -> Answered:
     if isinstance(result, ErrorBody):
-        outcome, seen, (code, message) = AttemptOutcome.REFUSED, None, result.reason()
+        seen, (said, message) = None, result.reason()
+        code = _NOT_THE_SAMPLES_FAULT.get(said, said)
+        outcome = AttemptOutcome.NOT_APPLIED if said in _NOT_THE_SAMPLES_FAULT else AttemptOutcome.REFUSED
     else:
-        outcome, seen, (code, message) = AttemptOutcome.APPLIED, result.to_enrollment(), (None, None)
+        outcome, seen, code, message = AttemptOutcome.APPLIED, result.to_enrollment(), None, None
     return Answered(
         at=shop.now(),
         recording_id=sample.recording_id,

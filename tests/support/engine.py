@@ -145,7 +145,8 @@ class Receiver:
     bodies: list[Any] = field(default_factory=list)
 
     async def take(self, request: web.Request) -> web.Response:
-        self.bodies.append(await request.json())
+        raw = await request.read()
+        self.bodies.append(json.loads(raw) if raw else None)
         self.received.put_nowait(request)
         status = self.answers.pop(0) if self.answers else 200
         return web.Response(status=status, headers={"Location": self.url + "/elsewhere"} if status == 302 else {})

@@ -12,6 +12,8 @@ REASONS = {
     "vx:{*}:callbacks": "the sweep drops what has expired",
     "vx:{*}:queue": "empties as jobs are done",
     "vx:{*}:engine:*": "the engine's keys are checked by its own tests",
+    "vx:{*}:queue:poison": "kept until a person looks",
+    "arq:retry:*": "deleted with its job",
     "arq:job:*": "a backlog of any age is kept; deleted when the job is done",
 }
 

@@ -4,6 +4,7 @@ Payloads are JSON, never pickle: whoever can write to Redis must not be able to 
 for, so that the same work is queued once; the work itself is safe to repeat.
 """
 
+import asyncio
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -12,10 +13,13 @@ from typing import Any
 
 from arq.constants import job_key_prefix
 from arq.jobs import serialize_job
+from arq.worker import JobExecutionFailed
 from redis.asyncio import Redis
 from redis.asyncio.client import Pipeline
 
 from worker.enrollment.record import Attempt, Record, RecordingId, SpeakerId
+
+_ERROR = "$error"
 
 
 def queue_name(account: str) -> str:
@@ -82,11 +86,22 @@ class Queue:
 
 
 def dumps(value: dict[str, Any]) -> bytes:
-    """JSON bytes; what JSON can't say (an exception in a result) is told in words."""
-    return json.dumps(value, separators=(",", ":"), default=str).encode()
+    """JSON bytes. An error in a result is told by its name and its words."""
+    return json.dumps(value, separators=(",", ":"), default=_told).encode()
 
 
 def loads(payload: bytes) -> dict[str, Any]:
-    """The other way round."""
-    known: dict[str, Any] = json.loads(payload)
+    """The other way round; an error comes back as arq's `JobExecutionFailed`, a cancellation as itself."""
+    known: dict[str, Any] = json.loads(payload, object_hook=_heard)
     return known
+
+
+def _told(value: object) -> object:
+    return {_ERROR: [type(value).__name__, str(value)]} if isinstance(value, BaseException) else str(value)
+
+
+def _heard(value: dict[str, Any]) -> object:
+    if _ERROR not in value:
+        return value
+    name, words = value[_ERROR]
+    return asyncio.CancelledError() if name == "CancelledError" else JobExecutionFailed(f"{name}: {words}")
