@@ -7,10 +7,10 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint lock clean
+.PHONY: help demo test lint bench-queue lock clean
 
 help: ## show the targets
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST)
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST)
 
 demo: $(READY) ## enroll real voices on this machine and recognise them again
 	$(BIN)/voxroll demo
@@ -26,6 +26,9 @@ lint: $(READY) ## check format, rules, types, import contracts and the deploymen
 	$(BIN)/lint-imports
 	$(BIN)/yamllint --strict deploy/compose.yaml
 	! test -x $(BIN)/hadolint || $(BIN)/hadolint deploy/Dockerfile
+
+bench-queue: $(READY) ## measure the queue beside stock arq and its peers (8 min; QUICK=1: 10 s)
+	$(BIN)/python -m tests.bench.queue.run
 
 lock: ## resolve pyproject.toml anew into requirements.lock
 	@place=$$(mktemp -d) && trap 'rm -rf "$$place"' EXIT && $(PYTHON) -m venv "$$place" && \

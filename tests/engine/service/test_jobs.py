@@ -8,7 +8,9 @@ import pytest
 from arq.connections import ArqRedis
 
 from config.settings import Settings
-from engine.service.jobs import Jobs
+from engine.service import keys
+from engine.service.enroll import now_ms
+from engine.service.jobs import Jobs, Order
 from tests.support.engine import Rc, Receiver, receiving, running_engine
 
 Clip = Callable[..., bytes]
@@ -112,6 +114,20 @@ async def test_unknown_jobs(deaf: Rc) -> None:
     assert (await deaf.job(str(uuid.uuid4()))).status == 404
     bad = await deaf.job("17")
     assert (bad.status, bad.error["parameterName"]) == (400, "jobId")
+
+
+async def test_a_job_ends_once(redis: ArqRedis, settings: Settings) -> None:
+    jobs = Jobs(redis, account=settings.account, kept=settings.retention.jobs)
+    words = dict.fromkeys(("verb", "speaker_id", "key", "sha256", "parameter", "api", "webhook", "request_id"), "x")
+    order = Order(job_id=str(uuid.uuid4()), asked_ms=now_ms(), **words)
+    await jobs.put(order)
+    assert await jobs.finish(order, status="Success", response={"n": 1}, now_ms=order.asked_ms + 1)
+    assert not await jobs.finish(order, status="Fail", response={"n": 2}, now_ms=order.asked_ms + 2)
+    kept = await redis.zcard(keys.callbacks(settings.account))
+    job = await jobs.get(order.job_id)
+    assert kept == 1
+    assert job is not None
+    assert (job.status, job.response) == ("Success", {"n": 1})
 
 
 async def test_two_processes_share_the_work(settings: Settings, clip: Clip, receiver: Receiver) -> None:
