@@ -71,6 +71,7 @@ class LeasingWorker(Worker):
         self._finished: list[Finish] = []
         self._freed = asyncio.Event()
         self._suspects: list[Claim] = []
+        self._is_lost = False
 
     async def main(self) -> None:
         """Work until `stop`, through every loss of Redis; in burst mode until the queue is empty."""
@@ -94,9 +95,14 @@ class LeasingWorker(Worker):
         try:
             await self._turn()
         except (RedisError, OSError) as error:
-            _log.warning("queue.lost", reason=type(error).__name__)
+            if not self._is_lost:  # one line an outage, not two a second
+                _log.warning("queue.lost", reason=type(error).__name__)
+            self._is_lost = True
             await _pause(self._stop, _RECONNECT_S)
             return False
+        if self._is_lost:
+            _log.info("queue.found")
+        self._is_lost = False
         return True
 
     async def _turn(self) -> None:
