@@ -78,7 +78,7 @@ class Queue:
     def stage(self, pipe: Pipeline, job: Job) -> None:
         """Add to a transaction what queues the job. The payload has no TTL: a backlog of any age is kept."""
         now = datetime.now(UTC)
-        now_ms = round(now.timestamp() * 1000)
+        now_ms = int(now.timestamp() * 1000)  # rounded up, it would not be due yet by a clock that agrees
         due_ms = max(now_ms, round(job.at.timestamp() * 1000)) if job.at else now_ms
         payload = serialize_job(job.function, job.args, {}, None, now_ms, serializer=dumps)
         pipe.set(job_key_prefix + job.job_id, payload, nx=True)

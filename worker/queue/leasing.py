@@ -14,7 +14,6 @@ from datetime import timedelta
 from typing import Any
 
 import structlog
-from arq.constants import abort_jobs_ss
 from arq.worker import Function, Worker
 from redis.exceptions import RedisError
 
@@ -144,7 +143,7 @@ class LeasingWorker(Worker):
             self._start(alone)
 
     def _start(self, claim: Claim) -> None:
-        task = asyncio.ensure_future(run(self, claim))
+        task = asyncio.ensure_future(run(self, claim, leases=self._leases))
         self.tasks[claim.job_id] = task
         task.add_done_callback(lambda done: self._give_back(claim, done))
 
@@ -162,7 +161,7 @@ class LeasingWorker(Worker):
     async def _park(self, claim: Claim) -> None:
         """Set a job aside that crashed its worker even when it ran alone."""
         _log.error("job.poison", job=claim.job_id, crashes=claim.crashes)
-        await self.set_aside(claim)
+        await self._leases.set_aside(claim)
         self._finished.append(Finish(job_id=claim.job_id))
         if self._on_poison and claim.payload:
             job = loads(claim.payload)
@@ -210,14 +209,6 @@ class LeasingWorker(Worker):
         with contextlib.suppress(RedisError, OSError):  # else the lease ends them
             await self._leases.turn(self._finished, claim=0)
             await self.pool.delete(self.health_check_key)
-
-    async def set_aside(self, claim: Claim) -> None:
-        """Keep the payload of a job that will not be run again, until a person looks."""
-        await self._leases.set_aside(claim)
-
-    async def is_aborted(self, job_id: str) -> bool:
-        """Whether a job was aborted before it began."""
-        return self.allow_abort_jobs and bool(await self.pool.zrem(abort_jobs_ss, job_id))
 
 
 def _outcome(claim: Claim, done: "asyncio.Task[Outcome]") -> Outcome:

@@ -5,19 +5,16 @@ Where arq deletes a job that it can't run, this one waits: an unknown function i
 
 import asyncio
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import structlog
-from arq.constants import keep_cronjob_progress
+from arq.constants import abort_jobs_ss, keep_cronjob_progress
 from arq.cron import CronJob
 from arq.jobs import SerializationError, deserialize_job_raw, serialize_result
 from arq.utils import ms_to_datetime, timestamp_ms
-from arq.worker import Function, JobExecutionFailed, Retry, RetryJob
+from arq.worker import Function, JobExecutionFailed, Retry, RetryJob, Worker
 
-from worker.queue.lease import Claim, Finish
-
-if TYPE_CHECKING:
-    from worker.queue.leasing import LeasingWorker
+from worker.queue.lease import Claim, Finish, Leases
 
 _log = structlog.get_logger()
 _UNKNOWN_FUNCTION_MS = 60_000
@@ -52,7 +49,7 @@ class _Job:
     job_try: int
 
 
-async def run(worker: "LeasingWorker", claim: Claim) -> Outcome:
+async def run(worker: Worker, claim: Claim, *, leases: Leases) -> Outcome:
     """Run one job; never raises but for its own cancellation."""
     if claim.payload is None:
         _log.warning("job.expired", job=claim.job_id)
@@ -61,7 +58,7 @@ async def run(worker: "LeasingWorker", claim: Claim) -> Outcome:
         read = deserialize_job_raw(claim.payload, deserializer=worker.job_deserializer)
     except SerializationError:
         _log.error("job.unreadable", job=claim.job_id)
-        await worker.set_aside(claim)
+        await leases.set_aside(claim)
         return Outcome(Finish(job_id=""), failed=True)
     name, args, kwargs, wanted_try, enqueued_ms = read
     job = _Job(name, args, kwargs, enqueued_ms, max(wanted_try or 0, claim.job_try))
@@ -73,13 +70,13 @@ async def run(worker: "LeasingWorker", claim: Claim) -> Outcome:
     if job.job_try > most:
         failure = JobExecutionFailed(f"max {most} retries exceeded")
         return _ended(worker, claim, job, function, success=False, result=failure, began_ms=timestamp_ms())
-    if worker.allow_abort_jobs and await worker.is_aborted(claim.job_id):
+    if worker.allow_abort_jobs and await worker.pool.zrem(abort_jobs_ss, claim.job_id):
         aborted = asyncio.CancelledError()
         return _ended(worker, claim, job, function, success=False, result=aborted, began_ms=timestamp_ms())
     return await _call(worker, claim, job, function)
 
 
-async def _call(worker: "LeasingWorker", claim: Claim, job: _Job, function: Function | CronJob) -> Outcome:
+async def _call(worker: Worker, claim: Claim, job: _Job, function: Function | CronJob) -> Outcome:
     ctx = {**worker.ctx, "job_id": claim.job_id, "job_try": job.job_try, "score": claim.due_ms}
     ctx["enqueue_time"] = ms_to_datetime(job.enqueued_ms)
     if worker.on_job_start:
@@ -115,7 +112,7 @@ async def _call(worker: "LeasingWorker", claim: Claim, job: _Job, function: Func
 
 
 def _ended(  # noqa: PLR0913 -- what arq's result format asks for
-    worker: "LeasingWorker",
+    worker: Worker,
     claim: Claim,
     job: _Job,
     function: Function | CronJob,

@@ -64,7 +64,7 @@ async def test_a_late_finisher_changes_nothing(redis: ArqRedis, queue: Queue) ->
 async def test_a_renewed_lease_is_nobody_elses(redis: ArqRedis, queue: Queue) -> None:
     await queue.put([Job("work", (), "j")])
     first = leases(redis, queue, "first", lease=timedelta(seconds=30))
-    await first.turn([], claim=10)
+    await taken(first, job_ids={"j"})
     assert (await leases(redis, queue, "second").turn([], claim=10))[1] == []
     assert await first.renew(["j"]) == []
 
