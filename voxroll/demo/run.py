@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from voxroll.commands.enroll import Enrolling
 from voxroll.commands.speakers import speaker_table
 from voxroll.demo import report
 from voxroll.demo.identify import Asker, Recognised
-from voxroll.demo.recordings import Script, write_all
+from voxroll.demo.recordings import Script, Take, write_all
 from voxroll.demo.tell import Tell
 from voxroll.demo.voices import Cast, cast
 from voxroll.documents import Speaker
@@ -26,6 +27,8 @@ from voxroll.up.ending import Ending
 from voxroll.up.supervisor import line
 
 _WAIT_S = 300.0
+_MEASURE_S = 60.0
+_LOOK_S = 0.2
 _KEPT = frozenset({"VOXROLL_CACHE_DIR"})
 
 
@@ -110,9 +113,21 @@ async def _enroll(demo: Demo, url: str, steps: Steps, tell: Tell) -> None:
             await enrolling.settle(_WAIT_S)
             for errors in enrolling.failed.values():
                 raise errors[0]
-            demo.speakers = {name: await client.speaker(name) for name in demo.script.takes}
+            demo.speakers = {name: await _looked_at(client, name, takes) for name, takes in demo.script.takes.items()}
         complete = sum(speaker.enrollment_complete for speaker in demo.speakers.values())
         done(f"{complete} of {len(demo.speakers)} speakers complete")
+
+
+async def _looked_at(client: Client, name: str, takes: Sequence[Take]) -> Speaker:
+    """The speaker once the recordings that must be turned down have been measured: a met goal doesn't wait for them."""
+    turned_down = {take.path.name for take in takes if take.codes}
+    for _ in range(round(_MEASURE_S / _LOOK_S)):
+        speaker = await client.speaker(name)
+        unseen = {sample.source for sample in speaker.samples if sample.state in {"planned", "spare"}}
+        if not turned_down & unseen:
+            break
+        await asyncio.sleep(_LOOK_S)
+    return speaker
 
 
 async def _identify(demo: Demo, settings: Settings, steps: Steps, tell: Tell) -> None:
