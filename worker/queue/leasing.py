@@ -120,7 +120,7 @@ class LeasingWorker(Worker):
         await self.heart_beat()
 
     def _free_slots(self) -> int:
-        """None while a suspect waits to be run alone, or runs."""
+        """How many jobs may be taken; 0 while a suspect waits to be run alone, or runs."""
         if self._suspects or not self.allow_pick_jobs:
             return 0
         free = self.max_jobs - len(self.tasks)
