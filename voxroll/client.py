@@ -11,6 +11,7 @@ Files are streamed, never read whole. Every failure is a `CommandError`: the fro
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Self
 from urllib.parse import quote
@@ -45,8 +46,10 @@ class Client:
         if self._session is not None:
             await self._session.close()
 
-    async def enroll(self, speaker_id: str, recordings: Sequence[Path | str]) -> Speaker:
+    async def enroll(self, speaker_id: str, recordings: Sequence[Path | str], *, batch: str | None = None) -> Speaker:
         """Hand in recordings of one speaker: paths are uploaded, http(s) URLs are fetched by the front door.
+
+        `batch` is a name of the caller's, to list those speakers by.
 
         Raises:
             CommandError: a file can't be read, or the front door refused; nothing of this call was taken in then,
@@ -56,16 +59,18 @@ class Client:
         urls = [item for item in recordings if isinstance(item, str)]
         document: dict[str, Any] = {}
         if urls:
-            body = {"speakerId": speaker_id, "recordings": [{"source": url} for url in urls]}
+            body = {"speakerId": speaker_id, "recordings": [{"source": url} for url in urls], "batch": batch}
             document = await self._ask("POST", "/v1/enrollments", json=body)
         if files:
-            document = await self._upload(speaker_id, files)
+            document = await self._upload(speaker_id, files, batch=batch)
         return _speaker(document)
 
-    async def _upload(self, speaker_id: str, files: list[Path]) -> dict[str, Any]:
+    async def _upload(self, speaker_id: str, files: list[Path], *, batch: str | None) -> dict[str, Any]:
         async with AsyncExitStack() as opened:
             form = aiohttp.FormData()
             form.add_field("speakerId", speaker_id)
+            if batch is not None:
+                form.add_field("batch", batch)
             for file in files:
                 content = await asyncio.to_thread(open_recording, file)
                 opened.callback(content.close)
@@ -76,9 +81,24 @@ class Client:
         """What is known of one speaker; `CommandError` with code `speaker_unknown` where nothing is."""
         return _speaker(await self._ask("GET", f"/v1/speakers/{quote(speaker_id, safe='')}"))
 
-    async def speakers(self, *, state: str | None = None) -> AsyncIterator[Speaker]:
-        """All speakers, page by page."""
-        params = {"limit": "100"} | ({"state": state} if state else {})
+    async def speakers(
+        self,
+        *,
+        state: str | None = None,
+        quality: str | None = None,
+        batch: str | None = None,
+        changed_after: datetime | None = None,
+        changed_before: datetime | None = None,
+    ) -> AsyncIterator[Speaker]:
+        """All speakers that fit each condition given, newest change first, page by page."""
+        wanted = {
+            "state": state,
+            "quality": quality,
+            "batch": batch,
+            "changedAfter": changed_after and changed_after.isoformat(),
+            "changedBefore": changed_before and changed_before.isoformat(),
+        }
+        params = {"limit": "100"} | {name: value for name, value in wanted.items() if value}
         while True:
             page = await self._ask("GET", "/v1/speakers", params=params)
             for document in page["speakers"]:

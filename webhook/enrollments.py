@@ -24,7 +24,7 @@ from worker.contract.speaker import from_record
 from worker.enrollment.errors import RequestError
 from worker.enrollment.record import Goal
 from worker.enrollment.record import Quality as Grade
-from worker.intake import HandedIn, recording_from, speaker_id_of
+from worker.intake import HandedIn, Order, batch_of, recording_from, speaker_id_of
 from worker.store.objects import UPLOADS
 
 _JSON_LIMIT = 262_144
@@ -56,6 +56,7 @@ class EnrollmentRequest(_Wire):
     speaker_id: str
     recordings: Annotated[list[RecordingRequest], Field(min_length=1, max_length=20)]
     goal: GoalRequest | None = None
+    batch: str | None = None
 
 
 async def enroll(request: web.Request) -> web.Response:
@@ -63,23 +64,24 @@ async def enroll(request: web.Request) -> web.Response:
     room = request.app[ROOM]
     match request.content_type:
         case "application/json":
-            speaker_id, recordings, goal = await _named(request, room)
+            order = await _named(request, room)
         case "multipart/form-data":
-            speaker_id, recordings, goal = await _uploaded(request, room)
+            order = await _uploaded(request, room)
         case other:
             message = f"{other}: application/json or multipart/form-data is needed"
             raise RequestError("unsupported_media_type", message, status=415)
-    record = await room.intake.take_in(speaker_id_of(speaker_id), recordings, goal=goal, now=room.now())
-    room.metrics.recordings.inc(len(recordings))
+    record = await room.intake.take_in(order, now=room.now())
+    room.metrics.recordings.inc(len(order.recordings))
     document = from_record(record, now=room.now(), policy=room.policy)
-    return web.json_response(document.to_wire(), status=202, headers={"Location": f"/v1/speakers/{speaker_id}"})
+    return web.json_response(document.to_wire(), status=202, headers={"Location": f"/v1/speakers/{order.speaker_id}"})
 
 
-async def _named(request: web.Request, room: Room) -> tuple[str, list[HandedIn], Goal]:
+async def _named(request: web.Request, room: Room) -> Order:
     wanted = EnrollmentRequest.model_validate_json(await read_body(request, limit=_JSON_LIMIT))
-    speaker_id_of(wanted.speaker_id)
+    speaker_id = speaker_id_of(wanted.speaker_id)
+    batch = batch_of(wanted.batch) if wanted.batch is not None else None
     recordings = [recording_from(one.source, channel=one.channel, settings=room.settings) for one in wanted.recordings]
-    return wanted.speaker_id, recordings, _goal(room, wanted.goal)
+    return Order(speaker_id=speaker_id, recordings=recordings, goal=_goal(room, wanted.goal), batch=batch)
 
 
 def _goal(room: Room, wanted: GoalRequest | None) -> Goal:
@@ -90,24 +92,31 @@ def _goal(room: Room, wanted: GoalRequest | None) -> Goal:
     )
 
 
-async def _uploaded(request: web.Request, room: Room) -> tuple[str, list[HandedIn], Goal]:
-    speaker_id = ""
+async def _uploaded(request: web.Request, room: Room) -> Order:
+    speaker_id, batch = "", None
     recordings: list[HandedIn] = []
     try:
         async for part in await request.multipart():
             match part:
                 case BodyPartReader(name="speakerId"):
-                    speaker_id = (await part.read_chunk(_FIELD_LIMIT)).decode(errors="replace")
-                    speaker_id_of(speaker_id)
+                    speaker_id = speaker_id_of(await _text(part))
+                case BodyPartReader(name="batch"):
+                    batch = batch_of(await _text(part))
                 case BodyPartReader(name="recording"):
                     recordings.append(await _store(part, room))
                 case _:
-                    raise RequestError("invalid_request", "parts `speakerId` and `recording` are known", status=422)
+                    raise RequestError(
+                        "invalid_request", "parts `speakerId`, `batch` and `recording` are known", status=422
+                    )
     except ValueError as error:
         raise RequestError("invalid_request", "the multipart body can't be read", status=422) from error
     if not recordings:
         raise RequestError("invalid_request", "no part `recording` with a file in it", status=422)
-    return speaker_id, recordings, _goal(room, None)
+    return Order(speaker_id=speaker_id_of(speaker_id), recordings=recordings, goal=_goal(room, None), batch=batch)
+
+
+async def _text(part: BodyPartReader) -> str:
+    return (await part.read_chunk(_FIELD_LIMIT)).decode(errors="replace")
 
 
 async def _store(part: BodyPartReader, room: Room) -> HandedIn:

@@ -1,15 +1,22 @@
 """`GET /v1/speakers` and `GET /v1/speakers/{speakerId}`: the records, as documents."""
 
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import TypeVar
+
 from aiohttp import web
 
 from webhook.room import ROOM
 from worker.contract.speaker import from_record
 from worker.enrollment.errors import RequestError
+from worker.enrollment.record import Quality
 from worker.enrollment.states import SpeakerState
-from worker.intake import speaker_id_of
+from worker.intake import batch_of, speaker_id_of
+from worker.store.listing import Wanted
 
 _DEFAULT_PAGE = 50
 _LARGEST_PAGE = 500
+_Word = TypeVar("_Word", SpeakerState, Quality)
 
 
 async def one(request: web.Request) -> web.Response:
@@ -23,25 +30,48 @@ async def one(request: web.Request) -> web.Response:
 
 
 async def page(request: web.Request) -> web.Response:
-    """`GET /v1/speakers?state=&limit=&cursor=`: newest change first."""
+    """`GET /v1/speakers`: newest change first, those that fit every condition given.
+
+    Query: `state`, `quality`, `batch`, `changedAfter`, `changedBefore` (RFC 3339), `limit`, `cursor`.
+    """
     room = request.app[ROOM]
     query = request.query
-    found = await room.store.page(
-        state=_state(query.get("state")), limit=_limit(query.get("limit")), cursor=query.get("cursor")
-    )
+    found = await room.store.page(_wanted(query), limit=_limit(query.get("limit")), cursor=query.get("cursor"))
     now = room.now()
     documents = [from_record(record, now=now, policy=room.policy).to_wire() for record in found.records]
     return web.json_response({"speakers": documents, "next": found.next})
 
 
-def _state(text: str | None) -> SpeakerState | None:
+def _wanted(query: Mapping[str, str]) -> Wanted:
+    return Wanted(
+        state=_one_of(SpeakerState, "state", query),
+        quality=_one_of(Quality, "quality", query),
+        batch=batch_of(query["batch"]) if "batch" in query else None,
+        after=_time("changedAfter", query),
+        before=_time("changedBefore", query),
+    )
+
+
+def _one_of(kind: type[_Word], name: str, query: Mapping[str, str]) -> _Word | None:
+    text = query.get(name)
     if text is None:
         return None
     try:
-        return SpeakerState(text)
+        return kind(text)
     except ValueError as error:
-        known = ", ".join(SpeakerState)
-        raise RequestError("invalid_request", f"state: one of {known} is needed", status=422) from error
+        raise RequestError("invalid_request", f"{name}: one of {', '.join(kind)} is needed", status=422) from error
+
+
+def _time(name: str, query: Mapping[str, str]) -> datetime | None:
+    text = query.get(name)
+    if text is None:
+        return None
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError as error:
+        message = f"{name}: a time like 2026-11-21T05:00:00Z is needed"
+        raise RequestError("invalid_request", message, status=422) from error
+    return at if at.tzinfo else at.replace(tzinfo=UTC)
 
 
 def _limit(text: str | None) -> int:

@@ -14,7 +14,7 @@ from urllib.parse import unquote, urlsplit
 
 from config.settings import Settings
 from worker.enrollment.errors import RequestError
-from worker.enrollment.facts import Fact, GoalSet, RecordingPlanned
+from worker.enrollment.facts import BatchJoined, Fact, GoalSet, RecordingPlanned
 from worker.enrollment.record import Goal, Record, RecordingId, Sample, SpeakerId
 from worker.enrollment.states import SampleState, sample_state
 from worker.enrollment.steps import Policy, Prepare, next_steps
@@ -23,6 +23,7 @@ from worker.queue.jobs import Queue
 from worker.store.status import StatusStore, Stored
 
 _SPEAKER_ID = re.compile(r"[a-zA-Z0-9_]{1,128}")
+_BATCH = re.compile(r"[a-zA-Z0-9_.-]{1,64}")
 _MOST_RECORDINGS = 20  # of one speaker; keeps a record small, and five samples are the API's own advice
 _MAY_PASS = frozenset({"not_found", "unreadable_source", "forbidden_source", "too_large", "internal_error"})
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
@@ -37,6 +38,16 @@ class HandedIn:
     channel: int | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """What one request hands in: recordings of one speaker, when that will do, and the batch it is part of."""
+
+    speaker_id: SpeakerId
+    recordings: Sequence[HandedIn]
+    goal: Goal | None = None
+    batch: str | None = None
+
+
 def speaker_id_of(text: str) -> SpeakerId:
     """Check a speaker id.
 
@@ -49,6 +60,18 @@ def speaker_id_of(text: str) -> SpeakerId:
             "speaker_id_invalid", f"{shown!r}: 1 to 128 letters, digits and underscores are allowed", status=422
         )
     return SpeakerId(text)
+
+
+def batch_of(text: str) -> str:
+    """Check a batch's name.
+
+    Raises:
+        RequestError: `invalid_request`.
+    """
+    if not _BATCH.fullmatch(text):
+        message = f"batch {text[:40]!r}: 1 to 64 letters, digits, dots, dashes and underscores are allowed"
+        raise RequestError("invalid_request", message, status=422)
+    return text
 
 
 def recording_from(source: str, *, channel: int | None, settings: Settings) -> HandedIn:
@@ -95,18 +118,19 @@ class Intake:
         self._queue = queue
         self._policy = policy
 
-    async def take_in(
-        self, speaker_id: SpeakerId, recordings: Sequence[HandedIn], *, goal: Goal | None, now: datetime
-    ) -> Record:
+    async def take_in(self, order: Order, *, now: datetime) -> Record:
         """Write recordings down on the speaker's record and queue their preparation.
 
         Raises:
             RequestError: `too_many_recordings`.
         """
         while True:
-            stored = await self._store.get(speaker_id)
-            facts: list[Fact] = [GoalSet(at=now, goal=goal)] if goal else []
-            facts += [_planned(stored, one, now=now + timedelta(microseconds=n)) for n, one in enumerate(recordings)]
+            stored = await self._store.get(order.speaker_id)
+            facts: list[Fact] = [GoalSet(at=now, goal=order.goal)] if order.goal else []
+            facts += [BatchJoined(at=now, batch=order.batch)] if order.batch else []
+            facts += [
+                _planned(stored, one, now=now + timedelta(microseconds=n)) for n, one in enumerate(order.recordings)
+            ]
             _check_count(stored.record, facts)
             after = await self._store.apply_to(stored, *facts)
             if after is not None:
@@ -114,7 +138,7 @@ class Intake:
         steps = next_steps(after.record, now=now, policy=self._policy)
         account = self._queue.account
         await self._queue.put(
-            jobs.prepare(account, speaker_id, step.recording_id) for step in steps if isinstance(step, Prepare)
+            jobs.prepare(account, order.speaker_id, step.recording_id) for step in steps if isinstance(step, Prepare)
         )
         return after.record
 

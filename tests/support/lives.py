@@ -7,7 +7,10 @@ from hypothesis import strategies as st
 
 from worker.enrollment.facts import (
     Answered,
+    BatchJoined,
+    EnrollmentSeen,
     Fact,
+    GoalSet,
     RecordingPlanned,
     SampleParked,
     SampleReady,
@@ -19,6 +22,7 @@ from worker.enrollment.record import (
     AttemptId,
     AttemptOutcome,
     Enrollment,
+    Goal,
     Measures,
     Quality,
     Recipe,
@@ -64,6 +68,44 @@ class _Clock:
     def __call__(self) -> datetime:
         self.now += timedelta(seconds=1)
         return self.now
+
+
+def any_facts() -> st.SearchStrategy[list[Fact]]:
+    """Facts of one speaker that need not make sense together: few names and times, so that many of them collide."""
+    times = st.integers(0, 4).map(lambda seconds: START + timedelta(seconds=seconds))
+    names, attempts = st.sampled_from(["r0", "r1"]).map(RecordingId), st.sampled_from(["a0", "a1"]).map(AttemptId)
+    words = st.sampled_from(["x", "y"])
+    seen = st.builds(
+        Enrollment,
+        audio_s=st.sampled_from([0.0, 9.5, 15.0]),
+        speech_s=st.sampled_from([0.0, 9.0]),
+        complete=st.booleans(),
+        quality=st.sampled_from([None, *Quality]),
+    )
+    goals = st.builds(Goal, quality=st.sampled_from(Quality), samples=st.integers(1, 3))
+    sample = {"at": times, "recording_id": names}
+    attempt = sample | {"attempt_id": attempts}
+    one = st.one_of(
+        st.builds(GoalSet, at=times, goal=goals),
+        st.builds(BatchJoined, at=times, batch=words),
+        st.builds(EnrollmentSeen, at=times, enrollment=seen),
+        st.builds(RecordingPlanned, **sample, source=words, name=words, channel=st.sampled_from([None, 0, 1])),
+        st.builds(SampleReady, **sample, recipe=words.map(recipe), measures=st.just(MEASURES), object_key=words),
+        st.builds(SampleRejected, **sample, code=words, message=words),
+        st.builds(SampleParked, **sample, code=words, message=words),
+        st.builds(SubmissionStarted, **attempt, verb=st.sampled_from(Verb), before_s=st.sampled_from([0.0, 15.0])),
+        st.builds(SubmissionAccepted, **attempt, job_id=words),
+        st.builds(
+            Answered,
+            **attempt,
+            outcome=st.sampled_from(AttemptOutcome),
+            via=st.sampled_from(Via),
+            enrollment=st.none() | seen,
+            code=st.none() | words,
+            message=st.none() | words,
+        ),
+    )
+    return st.lists(one, max_size=12)
 
 
 @st.composite

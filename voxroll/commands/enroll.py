@@ -36,6 +36,7 @@ def enroll(  # noqa: PLR0913  (one argument per option of the command)
         Path | None,
         typer.Option("--dir", help="Enroll a folder: one subfolder per speaker, or files like anna-1.wav, anna_2.mp3."),
     ] = None,
+    batch: Annotated[str, typer.Option(help="A name for this batch, to list its speakers by.")] = "",
     wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Wait until the speakers are settled.")] = True,
     timeout: DurationOption = "15m",
     as_json: JsonOption = False,
@@ -43,7 +44,8 @@ def enroll(  # noqa: PLR0913  (one argument per option of the command)
     """Enroll one speaker from recordings, or a folder of speakers."""
     speakers = _asked_for(speaker, recordings or [], folder)
     with steps(quiet=as_json) as progress:
-        done = asyncio.run(hand_in(speakers, wait_s=seconds(timeout) if wait else None, progress=progress))
+        wait_s = seconds(timeout) if wait else None
+        done = asyncio.run(hand_in(speakers, wait_s=wait_s, progress=progress, batch=batch or None))
     _report(done, waited=wait, as_json=as_json)
     if code := done.exit_code(waited=wait):
         raise typer.Exit(int(code))
@@ -58,10 +60,12 @@ def _asked_for(speaker: str, recordings: Sequence[str], folder: Path | None) -> 
     return {speaker: [text if text.startswith(("http://", "https://")) else Path(text) for text in recordings]}
 
 
-async def hand_in(speakers: Speakers, *, wait_s: float | None, progress: Steps) -> "Enrolling":
+async def hand_in(
+    speakers: Speakers, *, wait_s: float | None, progress: Steps, batch: str | None = None
+) -> "Enrolling":
     """Hand in the recordings of all speakers; with `wait_s`, wait at most so long until all are settled."""
     async with Client() as client:
-        enrolling = Enrolling(client, progress)
+        enrolling = Enrolling(client, progress, batch=batch)
         await enrolling.hand_in(speakers)
         if wait_s is not None:
             await enrolling.settle(wait_s)
@@ -71,10 +75,11 @@ async def hand_in(speakers: Speakers, *, wait_s: float | None, progress: Steps) 
 class Enrolling:
     """What was handed in, how it stands, and what failed, speaker by speaker."""
 
-    def __init__(self, client: Client, progress: Steps) -> None:
+    def __init__(self, client: Client, progress: Steps, *, batch: str | None = None) -> None:
         self.known: dict[str, Speaker] = {}
         self.failed: dict[str, list[CommandError]] = {}
         self._client = client
+        self._batch = batch
         self._progress = progress
 
     async def hand_in(self, speakers: Speakers) -> None:
@@ -90,7 +95,7 @@ class Enrolling:
             try:
                 check_id(speaker_id)
                 if there := self._readable(speaker_id, recordings):
-                    self.known[speaker_id] = await self._client.enroll(speaker_id, there)
+                    self.known[speaker_id] = await self._client.enroll(speaker_id, there, batch=self._batch)
             except CommandError as error:
                 self.failed.setdefault(speaker_id, []).append(error)
             self._progress.step(speaker_id)

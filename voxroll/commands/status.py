@@ -1,39 +1,67 @@
 """`voxroll status`: how the speakers stand, or one of them."""
 
 import asyncio
-from typing import Annotated
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any
 
 import typer
 
 from voxroll.client import Client
+from voxroll.commands.duration import seconds
 from voxroll.commands.speakers import speaker_table
 from voxroll.documents import Speaker
 from voxroll.failure import CommandError, Exit
 from voxroll.show import JsonOption, as_data, err, out
 
 _STATES = ("planned", "enrolling", "complete", "incomplete", "failed")
+_QUALITIES = ("Poor", "Average", "Good", "High")
+_AGE = "90s, 15m, 2h or 7d"
 
 
-def status(
+def status(  # noqa: PLR0913  (one argument per option of the command)
     speaker: Annotated[str, typer.Argument(help="Id of one speaker; all of them without it.")] = "",
     *,
     state: Annotated[str, typer.Option(help=f"Only speakers in this state: {', '.join(_STATES)}.")] = "",
+    quality: Annotated[str, typer.Option(help=f"Only enrollments of this quality: {', '.join(_QUALITIES)}.")] = "",
+    batch: Annotated[str, typer.Option(help="Only speakers that were handed in with this batch.")] = "",
+    changed_within: Annotated[str, typer.Option(help=f"Only what changed within so long: {_AGE}.")] = "",
+    unchanged_for: Annotated[str, typer.Option(help=f"Only what has not changed for so long: {_AGE}.")] = "",
+    limit: Annotated[int, typer.Option(min=1, help="Show at most so many.")] = 100,
     as_json: JsonOption = False,
 ) -> None:
-    """Show how the speakers stand."""
-    if state and state not in _STATES:
-        message = f"{state!r} is no state; the states are {', '.join(_STATES)}"
-        raise CommandError("bad_state", message, exit_code=Exit.USAGE)
-    found = asyncio.run(_one(speaker) if speaker else _all(state))
+    """Show how the speakers stand, the latest change first."""
+    wanted: dict[str, Any] = {
+        "state": _known(state, _STATES, "state"),
+        "quality": _known(quality, _QUALITIES, "quality"),
+        "batch": batch or None,
+        "changed_after": _ago(changed_within),
+        "changed_before": _ago(unchanged_for),
+    }
+    found = asyncio.run(_one(speaker) if speaker else _some(wanted, limit=limit + 1))
+    shown = found[:limit]
     if as_json:
-        as_data(found[0].wire() if speaker else {"speakers": [one.wire() for one in found]})
+        as_data(found[0].wire() if speaker else {"speakers": [one.wire() for one in shown]})
         return
     if not found:
-        err.print("no speakers yet; `voxroll enroll SPEAKER FILE...` hands recordings in" if not state else "none")
+        asked = any(wanted.values())
+        err.print("none" if asked else "no speakers yet; `voxroll enroll SPEAKER FILE...` hands recordings in")
         return
-    out.print(speaker_table(found))
-    complete = sum(one.enrollment_complete for one in found)
-    err.print(f"[dim]{len(found)} speakers, {complete} complete; `voxroll why SPEAKER` tells one's story[/]")
+    out.print(speaker_table(shown))
+    complete = sum(one.enrollment_complete for one in shown)
+    more = f"the latest {limit}; more with --limit" if len(found) > limit else f"{len(shown)} speakers"
+    err.print(f"[dim]{more}, {complete} complete; `voxroll why SPEAKER` tells one's story[/]")
+
+
+def _known(text: str, words: Sequence[str], what: str) -> str | None:
+    if text and text not in words:
+        message = f"{text!r} is no {what}; known are {', '.join(words)}"
+        raise CommandError(f"bad_{what}", message, exit_code=Exit.USAGE)
+    return text or None
+
+
+def _ago(text: str) -> datetime | None:
+    return datetime.now(UTC) - timedelta(seconds=seconds(text)) if text else None
 
 
 async def _one(speaker_id: str) -> list[Speaker]:
@@ -41,6 +69,11 @@ async def _one(speaker_id: str) -> list[Speaker]:
         return [await client.speaker(speaker_id)]
 
 
-async def _all(state: str) -> list[Speaker]:
+async def _some(wanted: dict[str, Any], *, limit: int) -> list[Speaker]:
+    found: list[Speaker] = []
     async with Client() as client:
-        return [speaker async for speaker in client.speakers(state=state or None)]
+        async for speaker in client.speakers(**wanted):
+            found.append(speaker)
+            if len(found) == limit:
+                break
+    return found

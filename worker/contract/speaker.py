@@ -90,6 +90,7 @@ class SpeakerDocument(_Wire):
     total_speech_duration: float
     total_enroll_duration: float
     goal: GoalDocument
+    batches: tuple[str, ...]
     created_at: datetime | None
     updated_at: datetime | None
     samples: tuple[SampleDocument, ...]
@@ -112,6 +113,7 @@ def from_record(record: Record, *, now: datetime, policy: Policy) -> SpeakerDocu
         total_speech_duration=round(known.speech_s, 2) if known else 0.0,
         total_enroll_duration=round(known.audio_s, 2) if known else 0.0,
         goal=GoalDocument.model_validate(record.goal),
+        batches=tuple(one.batch for one in record.batches),
         created_at=record.created_at,
         updated_at=record.updated_at,
         samples=tuple(_sample(record, sample) for sample in record.samples),

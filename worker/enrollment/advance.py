@@ -8,7 +8,7 @@ as it was and is no news; nothing here raises.
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import assert_never
+from typing import TypeVar, assert_never
 
 from worker.enrollment import facts
 from worker.enrollment.events import Event, events_between
@@ -20,12 +20,15 @@ from worker.enrollment.record import (
     AttemptOutcome,
     Clip,
     Enrollment,
+    Membership,
     Record,
     Rejection,
     Sample,
 )
 
 _LATE = datetime.max.replace(tzinfo=UTC)  # sorts what has no time yet behind what has
+_Told = TypeVar("_Told", bound=Clip | Rejection)
+_BATCHES = 8  # of one speaker, the latest: keeps a record small
 _WEIGHT = {AttemptOutcome.NOT_APPLIED: 0, AttemptOutcome.REFUSED: 1, AttemptOutcome.APPLIED: 2}
 
 
@@ -42,8 +45,6 @@ def advance(record: Record, fact: Fact) -> Decision:
     after = _merged(record, fact)
     if after == record:
         return Decision(record, ())
-    created, updated = min(record.created_at or fact.at, fact.at), max(record.updated_at or fact.at, fact.at)
-    after = replace(after, created_at=created, updated_at=updated)
     return Decision(after, events_between(record, after))
 
 
@@ -52,6 +53,8 @@ def _merged(record: Record, fact: Fact) -> Record:
         case facts.GoalSet():
             newer = (fact.at, fact.goal.quality.rank, fact.goal.samples) > _goal_key(record)
             return replace(record, goal=fact.goal, goal_at=fact.at) if newer else record
+        case facts.BatchJoined():
+            return replace(record, batches=_latest(record.batches, Membership(fact.at, fact.batch)))
         case facts.EnrollmentSeen():
             return replace(record, enrollment=_newest(record.enrollment, fact.enrollment))
         case facts.Answered(enrollment=seen) if seen:
@@ -65,6 +68,12 @@ def _goal_key(record: Record) -> tuple[datetime, int, int]:
     return (at, record.goal.quality.rank, record.goal.samples)
 
 
+def _latest(known: tuple[Membership, ...], new: Membership) -> tuple[Membership, ...]:
+    """The batches joined last, each once, at its latest time; what falls out could never come back by an older fact."""
+    last = {one.batch: one for one in sorted([*known, new])}
+    return tuple(sorted(last.values())[-_BATCHES:])
+
+
 def _with_sample(record: Record, fact: SampleFact) -> Record:
     sample = _merged_sample(record.sample(fact.recording_id), fact)
     others = (known for known in record.samples if known.recording_id != sample.recording_id)
@@ -75,8 +84,8 @@ def _with_sample(record: Record, fact: SampleFact) -> Record:
 def _merged_sample(sample: Sample, fact: SampleFact) -> Sample:
     match fact:
         case facts.RecordingPlanned(at=at, source=source, name=name, channel=channel):
-            known = (sample.planned_at or _LATE, sample.source, sample.name)
-            if (at, source, name) >= known:
+            known = (sample.planned_at or _LATE, sample.source, sample.name, str(sample.channel))
+            if (at, source, name, str(channel)) >= known:
                 return sample
             return replace(sample, source=source, name=name, channel=channel, planned_at=at)
         case facts.SampleReady(at=at, recipe=recipe, measures=measures, object_key=object_key):
@@ -86,8 +95,7 @@ def _merged_sample(sample: Sample, fact: SampleFact) -> Sample:
             rejection = Rejection(at=at, code=code, message=message, value=value, limit=limit)
             return replace(sample, prepared=_earliest(sample.prepared, rejection))
         case facts.SampleParked(at=at, code=code, message=message):
-            parked = Rejection(at=at, code=code, message=message)
-            return replace(sample, parked=min(sample.parked or parked, parked, key=lambda one: (one.at, one.code)))
+            return replace(sample, parked=_earliest(sample.parked, Rejection(at=at, code=code, message=message)))
         case facts.SubmissionStarted() | facts.SubmissionAccepted() | facts.Answered():
             return _with_attempt(sample, fact)
         case _:
@@ -128,10 +136,11 @@ def _weightiest(known: Answer | None, new: Answer) -> Answer:
     """The weightier outcome; among equals the earlier, so that a callback told twice stays one."""
     if known is None:
         return new
-    return min(known, new, key=lambda one: (-_WEIGHT[one.outcome], one.at, one.via, one.code or "", one.message or ""))
+    return min(known, new, key=lambda one: (-_WEIGHT[one.outcome], one.at, one.via, str(one.code), str(one.message)))
 
 
-def _earliest(known: Clip | Rejection | None, new: Clip | Rejection) -> Clip | Rejection:
+def _earliest(known: _Told | None, new: _Told) -> _Told:
+    """The earlier; of two at one time always the same one."""
     return new if known is None else min(known, new, key=lambda one: (one.at, repr(one)))
 
 

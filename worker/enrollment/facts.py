@@ -25,6 +25,14 @@ class GoalSet:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BatchJoined:
+    """The speaker was handed in as part of a batch."""
+
+    at: datetime
+    batch: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RecordingPlanned:
     """A recording of the speaker was handed in."""
 
@@ -114,4 +122,4 @@ class EnrollmentSeen:
 SampleFact = (
     RecordingPlanned | SampleReady | SampleRejected | SubmissionStarted | SubmissionAccepted | Answered | SampleParked
 )
-Fact = GoalSet | EnrollmentSeen | SampleFact
+Fact = GoalSet | BatchJoined | EnrollmentSeen | SampleFact

@@ -4,6 +4,7 @@ Immutable. Each field is filled by facts alone and merges the same way in whatev
 the states below are read off the record and stored nowhere.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -57,6 +58,14 @@ class Goal:
 
     quality: Quality = Quality.HIGH
     samples: int = 5
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Membership:
+    """The speaker was handed in as part of a batch."""
+
+    at: datetime
+    batch: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -179,10 +188,30 @@ class Record:
     speaker_id: SpeakerId
     goal: Goal = Goal()
     goal_at: datetime | None = None
-    created_at: datetime | None = None
-    updated_at: datetime | None = None
+    batches: tuple[Membership, ...] = ()
     samples: tuple[Sample, ...] = ()
     enrollment: Enrollment | None = None
+
+    @property
+    def created_at(self) -> datetime | None:
+        """The earliest thing known; None if nothing is."""
+        return min(self._times(), default=None)
+
+    @property
+    def updated_at(self) -> datetime | None:
+        """The latest thing known; None if nothing is."""
+        return max(self._times(), default=None)
+
+    def _times(self) -> Iterator[datetime]:
+        answers = [attempt.answer for sample in self.samples for attempt in sample.attempts]
+        known = [
+            self.goal_at,
+            *(one.at for one in self.batches),
+            *(sample.planned_at for sample in self.samples),
+            *(one.at for sample in self.samples for one in (sample.prepared, sample.parked, *answers) if one),
+            *(at for sample in self.samples for one in sample.attempts for at in (one.started_at, one.accepted_at)),
+        ]
+        return (at for at in known if at)
 
     def sample(self, recording_id: RecordingId) -> Sample:
         """The ledger's entry for one recording; an empty one if nothing is known yet."""

@@ -3,7 +3,7 @@
 The braces are a Redis hash tag: all keys of one account live on one shard, so one script may touch several.
 """
 
-from worker.enrollment.record import SpeakerId
+from worker.enrollment.record import Quality, SpeakerId
 from worker.enrollment.states import SpeakerState
 
 
@@ -12,9 +12,13 @@ def speaker(account: str, speaker_id: SpeakerId) -> str:
     return f"vx:{{{account}}}:speaker:{speaker_id}"
 
 
-def speakers(account: str, state: SpeakerState | None = None) -> str:
-    """Sorted set of speaker ids by last change in ms, of all or of one state. No TTL: one member per record."""
-    return f"vx:{{{account}}}:speakers:{state or 'all'}"
+def speakers(account: str, state: SpeakerState, quality: Quality | None, *, batch: str | None = None) -> str:
+    """Sorted set of speaker ids by last change in µs, of one state and quality, in all or of one batch.
+
+    No TTL: one member per record, and one more for each of its batches.
+    """
+    scope = "all" if batch is None else f"batch/{batch}"
+    return f"vx:{{{account}}}:speakers:{scope}:{state}:{quality or 'none'}"
 
 
 def due(account: str) -> str:

@@ -9,19 +9,19 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from importlib import resources
 
-from pydantic import TypeAdapter
 from redis.asyncio import Redis
 
 from worker.enrollment.advance import advance
 from worker.enrollment.events import Event
 from worker.enrollment.facts import Fact
 from worker.enrollment.record import Record, SpeakerId
-from worker.enrollment.states import SpeakerState, speaker_state
+from worker.enrollment.states import SpeakerState
 from worker.enrollment.steps import Policy, due_at
-from worker.store import keys
+from worker.store import keys, listing
+from worker.store.codec import packed, unpacked
 from worker.store.fields import read_fields
+from worker.store.listing import Listing, Wanted, indexes_of
 
-_RECORD = TypeAdapter(Record)
 _COMMIT = resources.files("worker.store").joinpath("commit.lua").read_text()
 
 
@@ -35,7 +35,7 @@ class Stored:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Some records, newest change first, and where the next page begins."""
+    """Some records in the order asked for, and where the next page begins."""
 
     records: tuple[Record, ...]
     next: str | None
@@ -56,6 +56,7 @@ class StatusStore:
         self._account = account
         self._policy = policy
         self._events_kept = events_kept
+        self._listing = Listing(redis, account=account)
         self._commit_script = redis.register_script(_COMMIT)
 
     async def get(self, speaker_id: SpeakerId) -> Stored:
@@ -63,7 +64,7 @@ class StatusStore:
         version, blob = await read_fields(self._redis, keys.speaker(self._account, speaker_id), "version", "record")
         if version is None or blob is None:
             return Stored(Record(speaker_id=speaker_id), 0)
-        return Stored(_RECORD.validate_json(blob), int(version))
+        return Stored(unpacked(blob), int(version))
 
     async def apply(self, speaker_id: SpeakerId, *facts: Fact) -> Stored:
         """Add facts to the record, however many others write at the same time; no news costs no write."""
@@ -88,25 +89,25 @@ class StatusStore:
     async def _commit(self, stored: Stored, record: Record, events: list[Event]) -> int:
         now = datetime.now(UTC)
         due = due_at(record, now=now, policy=self._policy)
-        before, after = speaker_state(stored.record), speaker_state(record)
         account = self._account
+        now_in = indexes_of(account, record)
+        to_leave = indexes_of(account, stored.record) - now_in
         told = [_event_json(event, at=record.updated_at or now) for event in events]
         version = await self._commit_script(
             keys=[
                 keys.speaker(account, record.speaker_id),
-                keys.speakers(account),
-                keys.speakers(account, before),
-                keys.speakers(account, after),
                 keys.due(account),
                 keys.events(account),
+                *to_leave,
+                *now_in,
             ],
             args=[
                 stored.version,
-                _RECORD.dump_json(record, exclude_defaults=True),
+                packed(record),
                 record.speaker_id,
-                _ms(now),
                 _ms(due) if due else "",
                 self._events_kept,
+                len(to_leave),
                 *told,
             ],
         )
@@ -121,28 +122,24 @@ class StatusStore:
         """Move an unsettled speaker's time to be looked at; a speaker that has settled meanwhile stays settled."""
         await self._redis.zadd(keys.due(self._account), {speaker_id: _ms(at)}, xx=True)
 
-    async def page(self, *, state: SpeakerState | None, limit: int, cursor: str | None) -> Page:
-        """Records by last change, newest first, at a cost of one page. A cursor is what `Page.next` said."""
-        index = keys.speakers(self._account, state)
-        start = 0
-        if cursor is not None:
-            rank = await self._redis.zrevrank(index, cursor)
-            start = 0 if rank is None else int(rank) + 1
-        members = await self._redis.zrevrange(index, start, start + limit)
-        async with self._redis.pipeline(transaction=False) as pipe:
-            for member in members[:limit]:
-                pipe.hget(keys.speaker(self._account, SpeakerId(member.decode())), "record")
-            blobs = await pipe.execute()
-        records = tuple(_RECORD.validate_json(blob) for blob in blobs if blob)
-        more = len(members) > limit
-        return Page(records, members[limit - 1].decode() if more else None)
+    async def page(self, wanted: Wanted, *, limit: int, cursor: str | None = None, newest_first: bool = True) -> Page:
+        """Records by last change, at a cost of one page. A cursor is what `Page.next` said.
 
-    async def counts(self) -> dict[SpeakerState, int]:
-        """How many speakers stand where."""
+        A record that changes while somebody pages moves to the newest end: paged oldest first, none is missed.
+        """
+        behind = listing.read(cursor) if cursor else None
+        found = await self._listing.entries(wanted, limit=limit + 1, cursor=behind, newest_first=newest_first)
+        shown = found[:limit]
         async with self._redis.pipeline(transaction=False) as pipe:
-            for state in SpeakerState:
-                pipe.zcard(keys.speakers(self._account, state))
-            return dict(zip(SpeakerState, await pipe.execute(), strict=True))
+            for _, member in shown:
+                pipe.hget(keys.speaker(self._account, SpeakerId(member)), "record")
+            blobs = await pipe.execute()
+        records = tuple(unpacked(blob) for blob in blobs if blob)
+        return Page(records, listing.written(shown[-1]) if len(found) > limit else None)
+
+    async def counts(self, *, batch: str | None = None) -> dict[SpeakerState, int]:
+        """How many speakers stand where, in all or in one batch."""
+        return await self._listing.counts(batch=batch)
 
 
 def _event_json(event: Event, *, at: datetime) -> str:

@@ -7,7 +7,7 @@ from datetime import timedelta
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.support.lives import START, enrolled, lives
+from tests.support.lives import START, any_facts, enrolled, lives
 from worker.enrollment.advance import advance
 from worker.enrollment.facts import Answered, Fact
 from worker.enrollment.record import AttemptOutcome, Quality, Record, SpeakerId, Via
@@ -28,6 +28,14 @@ def lived(facts: list[Fact]) -> Record:
 @given(facts=lives(), seed=st.integers())
 def test_any_order_with_any_repeats_ends_alike(facts: list[Fact], seed: int) -> None:
     shuffled = facts + facts[: len(facts) // 2]
+    random.Random(seed).shuffle(shuffled)  # noqa: S311 -- no secret
+    assert lived(shuffled) == lived(facts)
+
+
+@settings(max_examples=500)
+@given(facts=any_facts(), seed=st.integers())
+def test_facts_that_contradict_each_other_end_alike_in_any_order(facts: list[Fact], seed: int) -> None:
+    shuffled = facts + facts[::2]
     random.Random(seed).shuffle(shuffled)  # noqa: S311 -- no secret
     assert lived(shuffled) == lived(facts)
 
