@@ -27,6 +27,10 @@ def _duration(value: object) -> object:
     return timedelta(seconds=float(found[1]) * _UNITS_S[found[2]]) if found else value
 
 
+def _secrets(value: object) -> object:
+    return tuple(filter(None, (part.strip() for part in value.split(",")))) if isinstance(value, str) else value
+
+
 def _folders(value: object) -> object:
     return tuple(value.split(os.pathsep)) if isinstance(value, str) else value
 
@@ -83,7 +87,20 @@ class Webhook(_Concern):
         SecretStr(""),
         description="Key that signs the one-attempt token in webhookUrl, 32+ characters; `voxroll up` makes one.",
     )
+    former_token_keys: Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_secrets)] = Field(
+        (),
+        description="Earlier token keys, separated by commas: their tokens are still accepted, new ones are signed by "
+        "the current key alone. Keep a key here for the token's lifetime after it was replaced.",
+    )
     token_ttl: Duration = Field(timedelta(days=7), description="How long a callback is accepted after its submission.")
+    signing_secret: SecretStr = Field(
+        SecretStr(""),
+        description="Standard Webhooks secret (`whsec_` and base64; several separated by spaces or commas). Where set, "
+        "every callback must be signed with one of them.",
+    )
+    verification_token: SecretStr = Field(
+        SecretStr(""), description="Where set, every callback must carry it in the header Verification-Token."
+    )
     max_body_bytes: int = Field(65_536, gt=0, description="Largest body of a callback.")
 
 
@@ -103,6 +120,18 @@ class Engine(_Concern):
     threads: int = Field(1, ge=1, le=64, description="Samples the engine works on at one time, one core each.")
     model: str = Field("campplus", description="Name of the speaker-embedding model in the cache directory.")
     max_body_bytes: int = Field(16 * _MIB, gt=0, description="Largest body of a request.")
+    lease: Duration = Field(timedelta(seconds=10), description="A killed engine's jobs run again after this long.")
+    calls: int = Field(
+        0, ge=0, description="Calls that one client may make in a window, to try clients with; 0: no limit."
+    )
+    window: Duration = Field(timedelta(seconds=60), description="The sliding window that these calls count in.")
+    penalty: Duration = Field(
+        timedelta(seconds=60), description="After one call too many all are refused for this long; each starts it anew."
+    )
+    faults: str = Field(
+        "", description="Ways to behave badly, for tests: `flaky,slow=2,dropping=0.2`; see `voxroll engine --help`."
+    )
+    faults_seed: int = Field(0, description="Decides which calls and callbacks the faults hit.")
 
 
 class Goal(_Concern):
@@ -148,6 +177,9 @@ class Retention(_Concern):
     """How long things are kept."""
 
     journal: Duration = Field(timedelta(days=7), description="Raw callbacks.")
+    journal_bytes: int = Field(
+        256 * _MIB, gt=0, description="Bodies and headers of raw callbacks kept, in bytes; the oldest go first."
+    )
     events: int = Field(1_000_000, gt=0, description="Events kept in the stream.")
     jobs: Duration = Field(timedelta(days=7), description="The engine's job results (the contract says 7 days).")
 
@@ -202,9 +234,11 @@ class Settings(BaseSettings):
             raise ValueError(
                 "VOXROLL_WEBHOOK_TOKEN_TTL must cover VOXROLL_WORKER_GIVE_UP: late callbacks would be refused"
             )
-        for name, key in (("WEBHOOK", self.webhook.token_key), ("ENGINE", self.engine.token_key)):
+        keys = [("WEBHOOK_TOKEN_KEY", self.webhook.token_key), ("ENGINE_TOKEN_KEY", self.engine.token_key)]
+        keys += [("WEBHOOK_FORMER_TOKEN_KEYS", key) for key in self.webhook.former_token_keys]
+        for name, key in keys:
             if 0 < len(key.get_secret_value()) < _KEY_CHARS:
-                raise ValueError(f"VOXROLL_{name}_TOKEN_KEY has fewer than {_KEY_CHARS} characters")
+                raise ValueError(f"VOXROLL_{name}: a key has fewer than {_KEY_CHARS} characters")
         return self
 
 

@@ -40,7 +40,7 @@ def _shown(name: str, default: object) -> str:
             return f"`{default.total_seconds():g}s`"
         case bool():
             return f"`{str(default).lower()}`"
-        case None | "" | _ if default in {None, "", PydanticUndefined}:
+        case None | "" | _ if default in {None, "", (), PydanticUndefined}:
             return ""
         case _:
             return f"`{default}`"

@@ -6,7 +6,7 @@ Exit codes, the same for every command: 0 done; 1 failed; 2 called wrongly; 5 so
 
 import typer
 
-from voxroll.commands import configuration, demo, doctor, enroll, model, rooms, status, up, why
+from voxroll.commands import audit, callbacks, configuration, demo, doctor, enroll, erase, model, rooms, status, up, why
 from voxroll.show import told
 
 _EPILOG = (
@@ -23,6 +23,7 @@ app = typer.Typer(
     add_completion=False,
     rich_markup_mode="rich",
 )
+_callbacks = typer.Typer(help="What came to webhookUrl.", no_args_is_help=True, epilog=_EPILOG)
 _models = typer.Typer(help="The models that voices are measured with.", no_args_is_help=True, epilog=_EPILOG)
 
 _RUN, _WORK, _LOOK = "Run", "Enroll", "Look"
@@ -33,6 +34,12 @@ app.command(rich_help_panel=_RUN)(told(demo.demo))
 app.command(rich_help_panel=_WORK)(told(enroll.enroll))
 app.command(rich_help_panel=_WORK)(told(status.status))
 app.command(rich_help_panel=_WORK)(told(why.why))
+app.command(rich_help_panel=_WORK)(told(erase.erase))
+app.command(rich_help_panel=_LOOK)(told(audit.audit))
+_callbacks.command("list")(told(callbacks.list_))
+for _look in (callbacks.show, callbacks.replay):
+    _callbacks.command()(told(_look))
+app.add_typer(_callbacks, name="callbacks", rich_help_panel=_LOOK)
 app.command(rich_help_panel=_LOOK)(told(doctor.doctor))
 app.command("config", rich_help_panel=_LOOK)(told(configuration.config))
 _models.command("fetch")(told(model.fetch))

@@ -9,21 +9,22 @@ Files are streamed, never read whole. Every failure is a `CommandError`: the fro
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import AsyncExitStack
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 from urllib.parse import quote
 
 import aiohttp
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from config.settings import load
-from voxroll.documents import Speaker
+from voxroll.documents import Callback, Speaker
 from voxroll.failure import CommandError, Exit
 from voxroll.running import front_door
 
+D = TypeVar("D", bound=BaseModel)
 _CONNECT_S = 5
 _SILENCE_S = 60  # an upload may last, but never stand still this long
 _POLL_S = (0.15, 2.0)  # first and longest pause between two looks at a speaker
@@ -107,6 +108,29 @@ class Client:
                 return
             params["cursor"] = str(page["next"])
 
+    async def erase(self, speaker_id: str) -> Speaker:
+        """Forget a speaker for good: audio, enrollment and record; whoever is erased is never enrolled again."""
+        return _speaker(await self._ask("DELETE", f"/v1/speakers/{quote(speaker_id, safe='')}"))
+
+    async def callbacks(self, **filters: str) -> AsyncGenerator[Callback, None]:
+        """Callbacks that came, newest first, page by page: of one `speaker`, with one `verdict`, the `refused` ones."""
+        before: dict[str, str] = {}
+        while True:
+            page = await self._ask("GET", "/v1/callbacks", params=filters | before)
+            for document in page["callbacks"]:
+                yield _read(Callback, document)
+            if not page.get("next"):
+                return
+            before = {"before": str(page["next"])}
+
+    async def callback(self, callback_id: str) -> Callback:
+        """One callback with headers and body; `CommandError` with code `callback_unknown` where there is none."""
+        return _read(Callback, await self._ask("GET", f"/v1/callbacks/{quote(callback_id, safe='')}"))
+
+    async def replay(self, callback_id: str) -> Callback:
+        """Have one callback reconciled once more."""
+        return _read(Callback, await self._ask("POST", f"/v1/callbacks/{quote(callback_id, safe='')}/replay"))
+
     async def watch(self, speaker_id: str) -> AsyncIterator[Speaker]:
         """The speaker now and again, ever less often, until nothing more is under way."""
         pause_s, longest_s = _POLL_S
@@ -153,11 +177,16 @@ class Client:
 
 
 def _speaker(document: dict[str, Any]) -> Speaker:
+    return _read(Speaker, document)
+
+
+def _read(kind: type[D], document: dict[str, Any]) -> D:
     try:
-        return Speaker.model_validate(document)
+        return kind.model_validate(document)
     except ValidationError as error:
         fields = ", ".join(".".join(map(str, part["loc"])) for part in error.errors(include_input=False))
-        raise CommandError("bad_answer", f"the front door's speaker document lacks or spoils: {fields}") from error
+        name = kind.__name__.lower()
+        raise CommandError("bad_answer", f"the front door's {name} document lacks or spoils: {fields}") from error
 
 
 def open_recording(file: Path) -> Any:

@@ -1,4 +1,4 @@
-"""The speaker document as the front door sends it, read into frozen models.
+"""The documents of speakers and callbacks as the front door sends them, read into frozen models.
 
 Unknown fields are kept, so that `--json` shows what a newer front door adds. Wire names (camelCase) end here.
 """
@@ -73,3 +73,17 @@ class Speaker(_Document):
     def unused(self) -> list[Sample]:
         """The samples that were turned down, by us or by the API, or set aside."""
         return [sample for sample in self.samples if sample.state in {"rejected", "refused", "parked"}]
+
+
+class Callback(_Document):
+    """One callback that came to webhookUrl; headers and body where one was asked for."""
+
+    callback_id: str
+    received_at: datetime
+    verdict: str
+    speaker_id: str = ""
+    recording_id: str = ""
+    attempt_id: str = ""
+    body_bytes: int = 0
+    headers: dict[str, str] = {}
+    body: str = ""

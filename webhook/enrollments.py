@@ -18,14 +18,14 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from config.settings import Quality
-from webhook.callbacks import read_body
+from webhook.body import read_body
 from webhook.room import ROOM, Room
 from worker.contract.speaker import from_record
 from worker.enrollment.errors import RequestError
-from worker.enrollment.record import Goal
+from worker.enrollment.record import Goal, SpeakerId
 from worker.enrollment.record import Quality as Grade
-from worker.intake import HandedIn, Order, batch_of, recording_from, speaker_id_of
-from worker.store.objects import UPLOADS
+from worker.intake import HandedIn, Order, SpeakerErasedError, batch_of, recording_from, speaker_id_of
+from worker.store.objects import UPLOADS, folder_of
 
 _JSON_LIMIT = 262_144
 _FIELD_LIMIT = 1_024
@@ -70,7 +70,11 @@ async def enroll(request: web.Request) -> web.Response:
         case other:
             message = f"{other}: application/json or multipart/form-data is needed"
             raise RequestError("unsupported_media_type", message, status=415)
-    record = await room.intake.take_in(order, now=room.now())
+    try:
+        record = await room.intake.take_in(order, now=room.now())
+    except SpeakerErasedError:
+        await room.objects.forget(folder_of(UPLOADS, room.settings.account, order.speaker_id))
+        raise
     room.metrics.recordings.inc(len(order.recordings))
     document = from_record(record, now=room.now(), policy=room.policy)
     return web.json_response(document.to_wire(), status=202, headers={"Location": f"/v1/speakers/{order.speaker_id}"})
@@ -103,7 +107,7 @@ async def _uploaded(request: web.Request, room: Room) -> Order:
                 case BodyPartReader(name="batch"):
                     batch = batch_of(await _text(part))
                 case BodyPartReader(name="recording"):
-                    recordings.append(await _store(part, room))
+                    recordings.append(await _store(part, room, speaker_id=speaker_id_of(speaker_id)))
                 case _:
                     raise RequestError(
                         "invalid_request", "parts `speakerId`, `batch` and `recording` are known", status=422
@@ -119,9 +123,9 @@ async def _text(part: BodyPartReader) -> str:
     return (await part.read_chunk(_FIELD_LIMIT)).decode(errors="replace")
 
 
-async def _store(part: BodyPartReader, room: Room) -> HandedIn:
+async def _store(part: BodyPartReader, room: Room, *, speaker_id: SpeakerId) -> HandedIn:
     async with _spooled(part, limit=room.settings.intake.max_bytes) as (path, sha256):
-        key = f"{UPLOADS}/{room.settings.account}/{sha256}"
+        key = f"{folder_of(UPLOADS, room.settings.account, speaker_id)}/{sha256}"
         await room.objects.put(key, path)
     return HandedIn(f"upload:{key}", Path(unquote(part.filename or sha256[:12])).name[:200])
 

@@ -18,8 +18,18 @@ class Metrics:
         self.speakers = Gauge("voxroll_speakers", "Speakers by state.", ["state"], registry=self.registry)
         self.queued = Gauge("voxroll_jobs_queued", "Jobs in the queue, running ones included.", registry=self.registry)
         self.write_s = Histogram(
-            "voxroll_callback_write_seconds", "Time to write one callback down.", registry=self.registry
+            "voxroll_callback_write_seconds", "Time to write one group of callbacks down.", registry=self.registry
         )
+        self.group_size = Histogram(
+            "voxroll_callback_group_size",
+            "Callbacks written in one group.",
+            buckets=(1, 2, 4, 8, 16, 32, 64, 128),
+            registry=self.registry,
+        )
+
+    def verdict(self, verdict: str, number: int = 1) -> None:
+        """Count callbacks."""
+        self.callbacks.labels(verdict).inc(number)
 
     def text(self) -> bytes:
         """All of them as text."""

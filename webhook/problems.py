@@ -1,6 +1,7 @@
 """Errors as RFC 9457 problem details: a stable `code`, what was measured, the way out. Never a traceback."""
 
 from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
 import structlog
 from aiohttp import web
@@ -9,7 +10,7 @@ from redis.exceptions import RedisError
 
 from worker.enrollment.errors import RequestError, VoxrollError
 
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+R = TypeVar("R", bound=web.BaseRequest)
 _log = structlog.get_logger()
 _CODES = {404: "no_such_route", 405: "method_not_allowed", 413: "body_too_large", 415: "unsupported_media_type"}
 
@@ -22,7 +23,14 @@ def problem(status: int, code: str, detail: str, *, headers: dict[str, str] | No
 
 
 @web.middleware
-async def problems(request: web.Request, handler: Handler) -> web.StreamResponse:  # noqa: PLR0911 -- a line each
+async def problems(
+    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+) -> web.StreamResponse:
+    """`answered` as a middleware."""
+    return await answered(request, handler)
+
+
+async def answered(request: R, handler: Callable[[R], Awaitable[web.StreamResponse]]) -> web.StreamResponse:  # noqa: PLR0911 -- a line each
     """Turn every error into a problem document."""
     try:
         return await handler(request)

@@ -9,6 +9,7 @@ from arq.connections import ArqRedis
 
 from config.settings import Settings
 from webhook.metrics import Metrics
+from webhook.receiver import Receiver
 from worker.enrollment.steps import Policy
 from worker.intake import Intake
 from worker.queue.jobs import Queue
@@ -35,6 +36,7 @@ class Room:
     intake: Intake
     policy: Policy
     metrics: Metrics
+    receiver: Receiver
     now: Callable[[], datetime] = utc_now
 
 

@@ -42,6 +42,16 @@ async def page(request: web.Request) -> web.Response:
     return web.json_response({"speakers": documents, "next": found.next})
 
 
+async def erase(request: web.Request) -> web.Response:
+    """`DELETE /v1/speakers/{speakerId}`: forget for good; 202, as the API is told by a job.
+
+    Speakers of whom nothing is known can be erased too: that is how one opts out beforehand.
+    """
+    room = request.app[ROOM]
+    record = await room.intake.erase(speaker_id_of(request.match_info["speaker_id"]), now=room.now())
+    return web.json_response(from_record(record, now=room.now(), policy=room.policy).to_wire(), status=202)
+
+
 def _wanted(query: Mapping[str, str]) -> Wanted:
     return Wanted(
         state=_one_of(SpeakerState, "state", query),

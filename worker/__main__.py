@@ -1,6 +1,7 @@
 """The workshop as a process: `python -m worker`. Builds everything the steps need, and takes it down in order.
 
 `--check` looks at what the workshop needs (Redis, the API, webhookUrl, the clock), prints it as JSON and ends.
+`--audit` recomputes what was sent and applied, prints each exception as a line of JSON and ends: 0 if there is none.
 """
 
 import asyncio
@@ -27,9 +28,9 @@ from engine.voice.preflight import Rules
 from engine.voice.voice import Voice
 from worker import functions
 from worker.api.client import EnrollmentApi
-from worker.api.governor import Governor
-from worker.api.token import TokenSource
+from worker.audit import Auditor, report
 from worker.check import check
+from worker.enrollment.errors import RetryLaterError
 from worker.fetch import Fetcher
 from worker.queue.connect import client, close, wait_until_there
 from worker.queue.jobs import Queue, queue_name
@@ -39,7 +40,7 @@ from worker.store.journal import Journal
 from worker.store.objects import ObjectStore
 from worker.store.policy import policy_of
 from worker.store.status import StatusStore
-from worker.workshop import Workshop
+from worker.workshop import Workshop, utc_now
 
 _log = structlog.get_logger()
 _PREPARE_TIMEOUT_S = 600  # half an hour of audio over a slow link, on a busy machine
@@ -67,17 +68,23 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
 async def opened(settings: Settings) -> AsyncIterator[tuple[Workshop, ArqRedis]]:
     """The workshop with everything in it, closed at the end."""
     async with contextlib.AsyncExitStack() as stack:
+        redis, http = await stack.enter_async_context(connected(settings))
+        threads = stack.enter_context(ThreadPoolExecutor(settings.worker.threads, thread_name_prefix="preflight"))
+        folder = await asyncio.to_thread(_models, settings)
+        voice = await asyncio.to_thread(Voice.load, folder)
+        yield furnished(settings, redis=redis, http=http, voice=voice, threads=threads), redis
+
+
+@contextlib.asynccontextmanager
+async def connected(settings: Settings) -> AsyncIterator[tuple[ArqRedis, aiohttp.ClientSession]]:
+    """Redis, which answers, and a session for calls to the API."""
+    async with contextlib.AsyncExitStack() as stack:
         redis = client(settings.redis, queue_name=queue_name(settings.account))
         stack.push_async_callback(close, redis)
         await wait_until_there(redis, settings.redis)
         timeout = aiohttp.ClientTimeout(total=settings.api.timeout.total_seconds(), sock_connect=10)
-        http = await stack.enter_async_context(
-            aiohttp.ClientSession(timeout=timeout, headers={"User-Agent": "Voxroll/0.1"})
-        )
-        threads = stack.enter_context(ThreadPoolExecutor(settings.worker.threads, thread_name_prefix="preflight"))
-        folder = await asyncio.to_thread(_models, settings)
-        voice = await asyncio.to_thread(Voice.load, folder)
-        yield _workshop(settings, redis=redis, http=http, voice=voice, threads=threads), redis
+        http = aiohttp.ClientSession(timeout=timeout, headers={"User-Agent": "Voxroll/0.1"})
+        yield redis, await stack.enter_async_context(http)
 
 
 def _models(settings: Settings) -> Path:
@@ -86,41 +93,57 @@ def _models(settings: Settings) -> Path:
     )
 
 
-def _workshop(
+def furnished(
     settings: Settings, *, redis: ArqRedis, http: aiohttp.ClientSession, voice: Voice, threads: ThreadPoolExecutor
 ) -> Workshop:
-    account, policy = settings.account, policy_of(settings)
+    """A workshop of these parts."""
     objects = ObjectStore(settings)
-    governor = Governor(redis, account=account, calls=settings.api.calls, window=settings.api.window)
-    token = TokenSource(redis, http, account=account, api=settings.api)
     return Workshop(
         settings=settings,
-        store=StatusStore(redis, account=account, policy=policy, events_kept=settings.retention.events),
-        journal=Journal(redis, account=account, keep=settings.retention.journal),
-        queue=Queue(redis, account=account),
+        store=_store(settings, redis),
+        journal=_journal(settings, redis),
+        queue=Queue(redis, account=settings.account),
         objects=objects,
-        api=EnrollmentApi(http, api=settings.api, token=token, governor=governor),
+        api=_api(settings, redis, http),
         fetcher=Fetcher(objects, intake=settings.intake),
         voice=voice,
         rules=Rules.for_profile(settings.profile),
         threads=threads,
-        policy=policy,
+        policy=policy_of(settings),
     )
+
+
+def _store(settings: Settings, redis: ArqRedis) -> StatusStore:
+    return StatusStore(
+        redis, account=settings.account, policy=policy_of(settings), events_kept=settings.retention.events
+    )
+
+
+def _journal(settings: Settings, redis: ArqRedis) -> Journal:
+    kept = settings.retention
+    return Journal(redis, account=settings.account, keep=kept.journal, most_bytes=kept.journal_bytes)
+
+
+def _api(settings: Settings, redis: ArqRedis, http: aiohttp.ClientSession) -> EnrollmentApi:
+    return EnrollmentApi.over(redis, http, account=settings.account, api=settings.api)
 
 
 def _build(shop: Workshop, redis: ArqRedis, *, stop: asyncio.Event) -> LeasingWorker:
     every = max(1, round(shop.settings.worker.sweep.total_seconds()))
+    sweep = f"{{{shop.queue.account}}}:sweep"  # its ids begin so: the hash tag keeps them on the queue's shard
     return LeasingWorker(
         [
             func(functions.prepare, timeout=_PREPARE_TIMEOUT_S),
             func(functions.submit, timeout=_TIMEOUT_S),
             func(functions.reconcile, timeout=_TIMEOUT_S),
             func(functions.look_up, timeout=_TIMEOUT_S),
+            func(functions.look_through, timeout=_TIMEOUT_S),
+            func(functions.unenroll, timeout=_TIMEOUT_S),
         ],
         lease=shop.settings.worker.lease,
         stop=stop,
         on_poison=lambda function, args: functions.set_aside(shop, function, args),
-        cron_jobs=[cron(functions.sweep, second=set(range(0, 60, min(every, 59))), timeout=_TIMEOUT_S)],
+        cron_jobs=[cron(functions.sweep, name=sweep, second=set(range(0, 60, min(every, 59))), timeout=_TIMEOUT_S)],
         queue_name=shop.queue.name,
         redis_pool=redis,
         max_jobs=shop.settings.worker.concurrency,
@@ -142,5 +165,29 @@ async def _check(settings: Settings, _stop: asyncio.Event) -> int:
     return process.EXIT_OK if all(one["ok"] for one in found) else process.EXIT_FAILED
 
 
+async def _audit(settings: Settings, _stop: asyncio.Event) -> int:
+    """Print every exception as a line of JSON, now and then how far it is, in the end the sums."""
+    async with connected(settings) as (redis, http):
+        auditor = Auditor(
+            store=_store(settings, redis),
+            journal=_journal(settings, redis),
+            queue=Queue(redis, account=settings.account),
+            api=_api(settings, redis, http),
+            policy=policy_of(settings),
+            now=utc_now,
+            pause=asyncio.sleep,
+        )
+        try:
+            async for line in report(auditor):
+                sys.stdout.write(json.dumps(line) + "\n")
+                sys.stdout.flush()
+        except RetryLaterError as error:
+            raise process.UnavailableError(f"{error.code}: {error.message}") from error
+    return process.EXIT_FAILED if auditor.tally.exceptions else process.EXIT_OK
+
+
+_TASKS = {"--check": _check, "--audit": _audit}
+
+
 if __name__ == "__main__":
-    sys.exit(process.run("worker", _check if "--check" in sys.argv[1:] else serve))
+    sys.exit(process.run("worker", next((_TASKS[word] for word in sys.argv[1:] if word in _TASKS), serve)))

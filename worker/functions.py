@@ -16,8 +16,12 @@ from worker import prepare as preparing
 from worker import reconcile as reconciling
 from worker import submit as submitting
 from worker import sweep as sweeping
+from worker import unenroll as unenrolling
+from worker.api.governor import Turn
 from worker.enrollment.errors import RetryLaterError
+from worker.enrollment.facts import SampleParked
 from worker.enrollment.record import AttemptId, RecordingId, SpeakerId
+from worker.enrollment.steps import Submit, next_steps
 from worker.workshop import Workshop
 
 Context = dict[str, Any]
@@ -32,12 +36,15 @@ async def prepare(ctx: Context, speaker_id: str, recording_id: str) -> None:
     who, what = SpeakerId(speaker_id), RecordingId(recording_id)
     ended = await _attempt(ctx, lambda: preparing.prepare(shop, who, what, job_try=ctx["job_try"]))
     if isinstance(ended, Exception):
-        await preparing.give_up(shop, who, what, code="internal_error", reason=type(ended).__name__)
+        await set_aside(shop, "prepare", (who, what), code="internal_error", reason=type(ended).__name__)
 
 
 async def submit(ctx: Context, speaker_id: str) -> None:
     """Hand in the speaker's next sample."""
-    await _attempt(ctx, lambda: submitting.submit(ctx["shop"], SpeakerId(speaker_id)))
+    shop: Workshop = ctx["shop"]
+    ended = await _attempt(ctx, lambda: submitting.submit(shop, SpeakerId(speaker_id)))
+    if isinstance(ended, Exception):
+        await set_aside(shop, "submit", (speaker_id,), code="internal_error", reason=type(ended).__name__)
 
 
 async def reconcile(ctx: Context, callback_id: str) -> None:
@@ -52,17 +59,42 @@ async def look_up(ctx: Context, speaker_id: str, recording_id: str, attempt_id: 
     await _attempt(ctx, lambda: reconciling.look_up(shop, *names))
 
 
+async def look_through(ctx: Context, page: str, worth: str, turn: str) -> None:
+    """Settle open attempts by one page of the API's list."""
+    shop: Workshop = ctx["shop"]
+    await _attempt(ctx, lambda: reconciling.look_through(shop, int(page), worth=int(worth), turn=Turn(int(turn))))
+
+
+async def unenroll(ctx: Context, speaker_id: str) -> None:
+    """Delete what is held of an erased speaker."""
+    await _attempt(ctx, lambda: unenrolling.unenroll(ctx["shop"], SpeakerId(speaker_id)))
+
+
 async def sweep(ctx: Context) -> None:
     """Look at what is overdue."""
     await _attempt(ctx, lambda: sweeping.sweep(ctx["shop"]))
 
 
-async def set_aside(shop: Workshop, function: str, args: tuple[Any, ...]) -> None:
-    """A job crashed its worker three times, the last time alone: its sample is set aside, its neighbours go on."""
-    if function == "prepare":
-        await preparing.give_up(
-            shop, SpeakerId(args[0]), RecordingId(args[1]), code="poison", reason="it ends the worker"
-        )
+async def set_aside(
+    shop: Workshop, function: str, args: tuple[Any, ...], *, code: str = "poison", reason: str = "it ends the worker"
+) -> None:
+    """Park the sample of a job that can't be done; its neighbours go on.
+
+    What `reconcile` or `look_up` would have told is asked of the API by the sweep, and given up in time.
+    """
+    match function, args:
+        case "prepare", (speaker_id, recording_id):
+            pass
+        case "submit", (speaker_id,):
+            record = (await shop.store.get(speaker_id)).record
+            steps = next_steps(record, now=shop.now(), policy=shop.policy)
+            recording_id = next((step.recording_id for step in steps if isinstance(step, Submit)), None)
+        case _:
+            return
+    if recording_id is not None:
+        message = f"its {function} failed ({reason}); this is a defect of Voxroll, not of the recording"
+        parked = SampleParked(at=shop.now(), recording_id=recording_id, code=code, message=message)
+        await shop.tell(speaker_id, parked)
 
 
 async def _attempt(ctx: Context, step: Callable[[], Awaitable[str]]) -> str | Exception:
@@ -72,7 +104,8 @@ async def _attempt(ctx: Context, step: Callable[[], Awaitable[str]]) -> str | Ex
     try:
         outcome = await step()
     except RetryLaterError as error:
-        log.info("job.postponed", code=error.code, reason=error.message, after_s=error.after.total_seconds())
+        tell = log.debug if error.code == "rate_limited" else log.info  # thousands may wait for their turn
+        tell("job.postponed", code=error.code, reason=error.message, after_s=error.after.total_seconds())
         raise Retry(defer=error.after) from error
     except (RedisError, OSError) as error:
         log.warning("job.interrupted", reason=type(error).__name__, after_s=_REDIS_PAUSE_S)

@@ -12,12 +12,13 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from config.points import point
 from config.settings import Settings
 from worker.enrollment.errors import RequestError
-from worker.enrollment.facts import BatchJoined, Fact, GoalSet, RecordingPlanned
+from worker.enrollment.facts import BatchJoined, Fact, GoalSet, RecordingPlanned, SpeakerErased
 from worker.enrollment.record import Goal, Record, RecordingId, Sample, SpeakerId
 from worker.enrollment.states import SampleState, sample_state
-from worker.enrollment.steps import Policy, Prepare, next_steps
+from worker.enrollment.steps import Policy, Prepare, Unenroll, next_steps
 from worker.queue import jobs
 from worker.queue.jobs import Queue
 from worker.store.status import StatusStore, Stored
@@ -46,6 +47,15 @@ class Order:
     recordings: Sequence[HandedIn]
     goal: Goal | None = None
     batch: str | None = None
+
+
+class SpeakerErasedError(RequestError):
+    """The speaker was erased or has opted out: nothing is taken in."""
+
+    def __init__(self, speaker_id: SpeakerId) -> None:
+        super().__init__(
+            "speaker_erased", f"{speaker_id} was erased or has opted out, and is never enrolled again", status=410
+        )
 
 
 def speaker_id_of(text: str) -> SpeakerId:
@@ -123,9 +133,12 @@ class Intake:
 
         Raises:
             RequestError: `too_many_recordings`.
+            SpeakerErasedError: `speaker_erased`.
         """
         while True:
             stored = await self._store.get(order.speaker_id)
+            if stored.record.erased_at:
+                raise SpeakerErasedError(order.speaker_id)
             facts: list[Fact] = [GoalSet(at=now, goal=order.goal)] if order.goal else []
             facts += [BatchJoined(at=now, batch=order.batch)] if order.batch else []
             facts += [
@@ -135,12 +148,21 @@ class Intake:
             after = await self._store.apply_to(stored, *facts)
             if after is not None:
                 break
+        point("intake.stored")
         steps = next_steps(after.record, now=now, policy=self._policy)
         account = self._queue.account
         await self._queue.put(
             jobs.prepare(account, order.speaker_id, step.recording_id) for step in steps if isinstance(step, Prepare)
         )
         return after.record
+
+    async def erase(self, speaker_id: SpeakerId, *, now: datetime) -> Record:
+        """Forget a speaker, known or not, for good: nothing more is taken in, what the API holds is deleted."""
+        stored = await self._store.apply(speaker_id, SpeakerErased(at=now))
+        point("intake.erased")
+        if Unenroll() in next_steps(stored.record, now=now, policy=self._policy):
+            await self._queue.put([jobs.unenroll(self._queue.account, stored.record)])
+        return stored.record
 
 
 def _planned(stored: Stored, one: HandedIn, *, now: datetime) -> RecordingPlanned:

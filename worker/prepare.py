@@ -10,13 +10,14 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from config.points import point
 from engine.voice import preflight
 from engine.voice.failure import VoiceFailure
 from engine.voice.recording import cut, decode
 from worker.enrollment.errors import RejectError, RetryLaterError
-from worker.enrollment.facts import Fact, SampleParked, SampleReady, SampleRejected
+from worker.enrollment.facts import Fact, SampleReady, SampleRejected
 from worker.enrollment.record import Measures, Recipe, RecordingId, Sample, SpeakerId
-from worker.store.objects import CLIPS
+from worker.store.objects import CLIPS, folder_of
 from worker.workshop import Workshop
 
 _FETCH_TRIES = 5  # a source that could not be reached so often is given up
@@ -33,29 +34,28 @@ class _Cut:
 
 async def prepare(shop: Workshop, speaker_id: SpeakerId, recording_id: RecordingId, *, job_try: int) -> str:
     """Prepare one recording of a speaker; returns the outcome in a word."""
-    sample = (await shop.store.get(speaker_id)).record.sample(recording_id)
+    record = (await shop.store.get(speaker_id)).record
+    sample = record.sample(recording_id)
     if sample.planned_at is None or sample.prepared or sample.parked:
+        await shop.go_on(record)  # an earlier run may have ended between store and queue
         return "no_news"
     try:
-        fact = await _fact(shop, sample)
+        fact = await _fact(shop, speaker_id, sample)
     except RejectError as error:
         fact = SampleRejected(at=shop.now(), recording_id=recording_id, code=error.code, message=error.message)
     except RetryLaterError as error:
-        if job_try < _FETCH_TRIES:
+        if job_try < _FETCH_TRIES or not error.code.startswith("source_"):  # else it is our own store that fails
             raise
         message = f"{error.message}, {job_try} times; hand the recording in again when it can be reached"
         fact = SampleRejected(at=shop.now(), recording_id=recording_id, code="unreadable_source", message=message)
-    await shop.tell(speaker_id, fact)
+    told = await shop.tell(speaker_id, fact)
+    if told.erased_at:  # meanwhile
+        await shop.objects.forget(folder_of(CLIPS, shop.queue.account, speaker_id))
+    point("prepare.told")
     return getattr(fact, "code", "ready")
 
 
-async def give_up(shop: Workshop, speaker_id: SpeakerId, recording_id: RecordingId, *, code: str, reason: str) -> None:
-    """Set a recording aside whose preparation fails for a reason that is our own."""
-    message = f"preparing it failed ({reason}); this is a defect of Voxroll, not of the recording"
-    await shop.tell(speaker_id, SampleParked(at=shop.now(), recording_id=recording_id, code=code, message=message))
-
-
-async def _fact(shop: Workshop, sample: Sample) -> Fact:
+async def _fact(shop: Workshop, speaker_id: SpeakerId, sample: Sample) -> Fact:
     with tempfile.TemporaryDirectory(prefix="voxroll-") as folder:
         path = await shop.fetcher.fetch(sample.source, to=Path(folder) / "recording")
         loop = asyncio.get_running_loop()
@@ -71,8 +71,9 @@ async def _fact(shop: Workshop, sample: Sample) -> Fact:
                 limit=failure.limit,
             )
     recipe = _recipe(shop, sample, found)
-    object_key = f"{CLIPS}/{shop.queue.account}/{recipe.sample_sha256}.wav"
+    object_key = f"{folder_of(CLIPS, shop.queue.account, speaker_id)}/{recipe.sample_sha256}.wav"
     await shop.objects.put(object_key, found.clip)
+    point("prepare.stored")
     return SampleReady(
         at=shop.now(),
         recording_id=sample.recording_id,
@@ -84,9 +85,12 @@ async def _fact(shop: Workshop, sample: Sample) -> Fact:
 
 def _find(shop: Workshop, path: Path, channel: int | None) -> _Cut:
     limit_s = shop.settings.intake.scan_limit.total_seconds()
-    window = preflight.choose(shop.voice, decode(path, channel=channel, limit_s=limit_s), shop.rules)
     with path.open("rb") as file:
         source_sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    window = shop.windows.get(
+        (source_sha256, channel),
+        lambda: preflight.choose(shop.voice, decode(path, channel=channel, limit_s=limit_s), shop.rules),
+    )
     clip = cut(path, start_s=window.start_s, end_s=window.end_s, channel=channel)
     return _Cut(window=window, clip=clip, source_sha256=source_sha256)
 

@@ -1,5 +1,6 @@
 """Submit: hand the speaker's next sample in, one at a time per speaker.
 
+Leave for the call is taken first: who may not call yet comes back when told to, and nothing was spent on it.
 `SubmissionStarted` is committed before the call, so that a crash between call and answer leaves a trace that the sweep
 follows up. The answer is a fact whatever it is. webhookUrl carries a token that names this one attempt.
 """
@@ -7,11 +8,13 @@ follows up. The answer is a fact whatever it is. webhookUrl carries a token that
 import uuid
 from datetime import datetime, timedelta
 
-from worker.api.client import Accepted, Applied, Doubtful, NotApplied, Refused, Reply
+from config.points import point
+from worker.api.client import Accepted, Applied, Doubtful, NotApplied, Refused, Reply, Submission
+from worker.api.governor import Turn
 from worker.contract.token import Claims, mint
 from worker.enrollment.errors import RetryLaterError
 from worker.enrollment.facts import Answered, EnrollmentSeen, Fact, SampleParked, SubmissionAccepted, SubmissionStarted
-from worker.enrollment.record import AttemptId, AttemptOutcome, Sample, SpeakerId, Verb, Via
+from worker.enrollment.record import AttemptId, AttemptOutcome, Record, Sample, SpeakerId, Verb, Via
 from worker.enrollment.steps import Submit, next_steps, next_verb
 from worker.store.status import Stored
 from worker.workshop import Workshop
@@ -22,33 +25,31 @@ CALLBACK_PATH = "/v1/callbacks/"
 async def submit(shop: Workshop, speaker_id: SpeakerId) -> str:
     """Hand in the next sample of a speaker, if there is one to hand in; returns the outcome in a word."""
     stored, sample = await _next(shop, speaker_id)
+    if sample and next_verb(stored.record, sample) is Verb.PATCH and stored.record.enrollment is None:
+        await _see_enrollment(shop, speaker_id)
+        stored, sample = await _next(shop, speaker_id)
     if sample is None or sample.clip is None:
         return "no_news"
+    leave = await shop.api.reserve(f"submit:{speaker_id}", turn=_turn(stored.record))
     clip = await shop.objects.get(sample.clip.object_key)
     if clip is None:
         await shop.tell(speaker_id, _lost(sample, at=shop.now()))
         return "clip_lost"
-    await shop.api.reserve()
-    attempt_id, verb = AttemptId(uuid.uuid4().hex), next_verb(stored.record, sample)
-    started = SubmissionStarted(
-        at=shop.now(),
-        recording_id=sample.recording_id,
-        attempt_id=attempt_id,
-        verb=verb,
-        before_s=stored.record.enrollment.audio_s if stored.record.enrollment else 0.0,
-    )
+    started = _started(shop, stored.record, sample)
     if await shop.store.apply_to(stored, started) is None:
         raise RetryLaterError("superseded", "the record changed meanwhile", after=timedelta())
-    reply = await shop.api.submit(
-        speaker_id,
-        clip,
-        create=verb is Verb.POST,
-        callback_url=_callback_url(shop, speaker_id, sample, attempt_id=attempt_id),
+    point("submit.started")
+    submission = Submission(
+        speaker_id=speaker_id,
+        clip=clip,
+        create=started.verb is Verb.POST,
+        callback_url=_callback_url(shop, speaker_id, started),
         idempotency_key=f"{speaker_id}-{sample.recording_id}",
     )
-    facts = _facts(reply, sample, attempt_id=attempt_id, at=shop.now())
-    await shop.tell(speaker_id, *facts)
-    await shop.tell(speaker_id, *await _seen(shop, speaker_id, reply))
+    reply = await shop.api.submit(submission, leave=leave)
+    point("submit.called")
+    await shop.tell(speaker_id, *_facts(reply, started, at=shop.now()))
+    point("submit.told")
     return type(reply).__name__.lower()
 
 
@@ -64,25 +65,48 @@ async def _next(shop: Workshop, speaker_id: SpeakerId) -> tuple[Stored, Sample |
     return stored, stored.record.sample(step.recording_id)
 
 
-def _callback_url(shop: Workshop, speaker_id: SpeakerId, sample: Sample, *, attempt_id: AttemptId) -> str | None:
+def _turn(record: Record) -> Turn:
+    """Who has begun goes first: started speakers are finished before others are started."""
+    begun = record.enrollment is not None or any(sample.attempts for sample in record.samples)
+    return Turn.FINISH if begun else Turn.START
+
+
+async def _see_enrollment(shop: Workshop, speaker_id: SpeakerId) -> None:
+    """Look how much the API has heard of a speaker whom others enrolled: the yardstick for what is added."""
+    status = await shop.api.enrollment(speaker_id)
+    if status:
+        await shop.tell(speaker_id, EnrollmentSeen(at=shop.now(), enrollment=status.to_enrollment()))
+
+
+def _started(shop: Workshop, record: Record, sample: Sample) -> SubmissionStarted:
+    return SubmissionStarted(
+        at=shop.now(),
+        recording_id=sample.recording_id,
+        attempt_id=AttemptId(uuid.uuid4().hex),
+        verb=next_verb(record, sample),
+        before_s=record.enrollment.audio_s if record.enrollment else 0.0,
+    )
+
+
+def _callback_url(shop: Workshop, speaker_id: SpeakerId, started: SubmissionStarted) -> str | None:
     if not shop.settings.api.callbacks:
         return None
     claims = Claims(
         account=shop.settings.account,
         speaker_id=speaker_id,
-        recording_id=sample.recording_id,
-        attempt_id=attempt_id,
+        recording_id=started.recording_id,
+        attempt_id=started.attempt_id,
         expires_at=shop.now() + shop.settings.webhook.token_ttl,
     )
     return shop.settings.webhook.url.rstrip("/") + CALLBACK_PATH + mint(claims, key=shop.settings.webhook.token_key)
 
 
-def _facts(reply: Reply, sample: Sample, *, attempt_id: AttemptId, at: datetime) -> list[Fact]:
+def _facts(reply: Reply, started: SubmissionStarted, *, at: datetime) -> list[Fact]:
     def answered(outcome: AttemptOutcome, code: str | None = None, message: str | None = None) -> Answered:
         return Answered(
             at=at,
-            recording_id=sample.recording_id,
-            attempt_id=attempt_id,
+            recording_id=started.recording_id,
+            attempt_id=started.attempt_id,
             outcome=outcome,
             via=Via.RESPONSE,
             enrollment=reply.status.to_enrollment() if isinstance(reply, Applied) else None,
@@ -94,7 +118,9 @@ def _facts(reply: Reply, sample: Sample, *, attempt_id: AttemptId, at: datetime)
         case Applied():
             return [answered(AttemptOutcome.APPLIED)]
         case Accepted(job_id):
-            accepted = SubmissionAccepted(at=at, recording_id=sample.recording_id, attempt_id=attempt_id, job_id=job_id)
+            accepted = SubmissionAccepted(
+                at=at, recording_id=started.recording_id, attempt_id=started.attempt_id, job_id=job_id
+            )
             return [accepted]
         case Refused(code, message):
             return [answered(AttemptOutcome.REFUSED, code, message)]
@@ -102,17 +128,6 @@ def _facts(reply: Reply, sample: Sample, *, attempt_id: AttemptId, at: datetime)
             return [answered(AttemptOutcome.NOT_APPLIED, code, message)]
         case Doubtful():
             return []
-
-
-async def _seen(shop: Workshop, speaker_id: SpeakerId, reply: Reply) -> list[Fact]:
-    """After `exists`: how much the API has heard already, the yardstick for the next attempt."""
-    if not isinstance(reply, NotApplied) or reply.code != "exists":
-        return []
-    try:
-        status = await shop.api.enrollment(speaker_id)
-    except RetryLaterError:
-        return []
-    return [EnrollmentSeen(at=shop.now(), enrollment=status.to_enrollment())] if status else []
 
 
 def _lost(sample: Sample, *, at: datetime) -> SampleParked:

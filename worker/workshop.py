@@ -1,23 +1,27 @@
 """The workshop's bench: everything the steps need, built once by the composition root."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from config.points import point
 from config.settings import Settings
-from engine.voice.preflight import Rules
+from engine.voice.preflight import Rules, Window
+from engine.voice.recent import Recent
 from engine.voice.voice import Voice
 from worker.api.client import EnrollmentApi
 from worker.enrollment.facts import Fact, SampleParked
 from worker.enrollment.record import Record, SpeakerId
-from worker.enrollment.steps import LookUp, Park, Policy, Prepare, Step, Submit, next_steps
+from worker.enrollment.steps import LookUp, Park, Policy, Prepare, Step, Submit, Unenroll, next_steps
 from worker.fetch import Fetcher
 from worker.queue import jobs
 from worker.queue.jobs import Job, Queue
 from worker.store.journal import Journal
 from worker.store.objects import ObjectStore
 from worker.store.status import StatusStore
+
+_WINDOWS_MOST = 256  # stretches found lately, by source: a run that is repeated doesn't search again
 
 
 def utc_now() -> datetime:
@@ -40,16 +44,23 @@ class Workshop:
     rules: Rules
     threads: Executor
     policy: Policy
+    windows: Recent[tuple[str, int | None], Window] = field(default_factory=lambda: Recent(_WINDOWS_MOST))
     now: Callable[[], datetime] = utc_now
 
     async def tell(self, speaker_id: SpeakerId, *facts: Fact) -> Record:
         """Write facts down, then queue what follows from them: store first, queue second."""
         stored = await self.store.apply(speaker_id, *facts)
+        point("facts.stored")
         await self.go_on(stored.record)
         return stored.record
 
-    async def go_on(self, record: Record) -> None:
-        """Queue everything that may be done for the speaker now; work that is queued already stays as it is."""
+    async def go_on(self, record: Record, *, but: Collection[Step] = ()) -> None:
+        """Queue everything that may be done for the speaker now; work that is queued already stays as it is.
+
+        Args:
+            record: the speaker's.
+            but: steps that somebody else sees to.
+        """
         steps = next_steps(record, now=self.now(), policy=self.policy)
         for step in steps:
             if isinstance(step, Park):
@@ -58,7 +69,7 @@ class Workshop:
                 )
                 await self.tell(record.speaker_id, parked)
                 return
-        await self.queue.put(job for step in steps if (job := self._job(record, step)))
+        await self.queue.put(job for step in steps if step not in but and (job := self._job(record, step)))
 
     def _job(self, record: Record, step: Step) -> Job | None:
         match step:
@@ -68,5 +79,7 @@ class Workshop:
                 return jobs.submit(self.queue.account, record, at=at)
             case LookUp(recording_id, attempt, is_overdue) if is_overdue:
                 return jobs.look_up(self.queue.account, record.speaker_id, recording_id, attempt)
+            case Unenroll():
+                return jobs.unenroll(self.queue.account, record)
             case LookUp() | Park():
                 return None

@@ -17,7 +17,7 @@ from engine.service import store
 from engine.service.callbacks import DELAYS_S
 from engine.service.failure import StoreAwayError
 from engine.service.handlers import ROUTES
-from engine.service.middleware import answering, authorised
+from engine.service.middleware import answering, authorised, limited, misbehaving
 from engine.service.parts import PARTS, Parts, assemble
 from engine.voice.model import ModelError
 
@@ -34,10 +34,16 @@ def create_app(settings: Settings, *, callback_delays_s: Sequence[float] = DELAY
         callback_delays_s: pause before each further try of a callback.
 
     Raises:
-        SettingsError: a secret is missing.
+        SettingsError: a secret is missing, or a fault is unknown.
     """
-    app = web.Application(client_max_size=settings.engine.max_body_bytes, middlewares=[answering, authorised])
-    app[PARTS] = assemble(settings, callback_delays_s=callback_delays_s)
+    parts = assemble(settings, callback_delays_s=callback_delays_s)
+    middlewares = [answering, authorised]
+    if parts.limiter:
+        middlewares.append(limited(parts.limiter))
+    if parts.faults:
+        middlewares.append(misbehaving(parts.faults))
+    app = web.Application(client_max_size=settings.engine.max_body_bytes, middlewares=middlewares)
+    app[PARTS] = parts
     app.cleanup_ctx.extend([_redis, _work])
     app.add_routes(ROUTES)
     return app

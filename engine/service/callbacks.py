@@ -5,6 +5,7 @@ input: no redirect is followed, ten seconds is all it gets, its answer's body is
 allowed: the engine is an embedded service whose client is most often a process of the same host.
 """
 
+import asyncio
 import json
 import random
 import time
@@ -15,7 +16,9 @@ import structlog
 from arq import Retry
 from yarl import URL
 
+from config.points import point
 from engine.service.failure import StoreAwayError
+from engine.service.faults import Faults
 from engine.service.jobs import Job, Jobs
 
 DELAYS_S = (1.0, 4.0, 16.0, 64.0, 256.0)  # five more tries within six minutes: longer than a restart or a deployment
@@ -33,12 +36,16 @@ class Callbacks:
         jobs: where the answers are.
         bare: post a bare EnrollmentStatus on success, as in 2022; else the envelope. Failures are always enveloped.
         delays_s: pause before each further try.
+        faults: what goes wrong, for tests.
     """
 
-    def __init__(self, jobs: Jobs, *, bare: bool, delays_s: Sequence[float] = DELAYS_S) -> None:
+    def __init__(
+        self, jobs: Jobs, *, bare: bool, delays_s: Sequence[float] = DELAYS_S, faults: Faults | None = None
+    ) -> None:
         self._jobs = jobs
         self._bare = bare
         self._delays_s = delays_s
+        self._faults = faults
         self._session: aiohttp.ClientSession | None = None
 
     def open(self) -> None:
@@ -64,7 +71,9 @@ class Callbacks:
                 _log.warning("callback.dropped", job_id=job_id, reason="its job has expired")
                 return
             began = time.monotonic()
-            answer = await self._post(job)
+            point("delivery.sending")
+            answer = await (self._misdeliver(job, self._faults) if self._faults else self._post(job))
+            point("delivery.sent")
             refused = 0 if answer == _ACCEPTED else await self._jobs.count(job_id, "deliveries")
         except StoreAwayError as error:
             raise Retry(defer=_AGAIN_S) from error
@@ -86,6 +95,20 @@ class Callbacks:
         )
         if delay_s:
             raise Retry(defer=delay_s)
+
+    async def _misdeliver(self, job: Job, faults: Faults) -> int | str:
+        """Send no, one or several copies, each after a pause of its own; taken if one of them is."""
+
+        async def send(pause_s: float) -> int | str:
+            await asyncio.sleep(pause_s)
+            return await self._post(job)
+
+        answers = await asyncio.gather(*map(send, faults.copies()))
+        if not answers:
+            _log.info("callback.withheld", job_id=job.order.job_id)
+        elif _ACCEPTED in answers:
+            faults.was_taken(job.order.job_id)
+        return answers[0] if answers and _ACCEPTED not in answers else _ACCEPTED
 
     async def _post(self, job: Job) -> int | str:
         """The status that the receiver answered, or in a word why there is none."""

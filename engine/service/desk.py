@@ -13,6 +13,7 @@ from typing import Any
 import structlog
 from arq import Retry
 
+from config.points import point
 from engine.service.enroll import Enroller, now_ms
 from engine.service.failure import CMN_INTERNAL, ApiError, NotReadyError, StoreAwayError
 from engine.service.jobs import Job, Jobs, Order, Status
@@ -51,6 +52,7 @@ class Desk:
         order, began = job.order, time.monotonic()
         status, response = await self._outcome(order)
         await self._jobs.finish(order, status=status, response=response, now_ms=now_ms())
+        point("desk.finished")
         _log.info(
             "job.answered",
             job_id=order.job_id,
@@ -84,6 +86,7 @@ class Desk:
             async with asyncio.timeout(RUN_S):
                 audio = await asyncio.to_thread(self._spool.read, order.job_id)
                 enrollment = await self._enroller.apply(order.ask(), audio)
+                point("desk.applied")
         except (StoreAwayError, NotReadyError, TimeoutError):
             raise
         except ApiError as error:

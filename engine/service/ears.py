@@ -5,6 +5,7 @@ free to answer. Work that would wait too long is refused rather than piled up: i
 """
 
 import asyncio
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -17,6 +18,7 @@ from engine.service.identify import Utterance, utterances
 from engine.voice import model
 from engine.voice.failure import VoiceFailure
 from engine.voice.preflight import Rules, inspect
+from engine.voice.recent import Recent
 from engine.voice.recording import decode
 from engine.voice.voice import Voice
 from engine.voice.voiceprint import SamplePrint
@@ -24,6 +26,7 @@ from engine.voice.voiceprint import SamplePrint
 _WAITING_MOST = 24  # per thread; at 0.4 s a sample the last of them waits 10 s, less than one run of a job may take
 _SAMPLE_LIMIT_S = 300.0  # ten times the longest sample: enough to say how much too long a recording is
 _IDENTIFY_LIMIT_S = 1800.0
+_HEARD_MOST = 256  # prints of 2 KB: a sample that is sent again, or whose run was cut off, is not measured anew
 
 _log = structlog.get_logger()
 _T = TypeVar("_T")
@@ -42,6 +45,7 @@ class Ears:
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="voice")
         self._most = threads * _WAITING_MOST
         self._waiting = 0
+        self._heard: Recent[bytes, SamplePrint] = Recent(_HEARD_MOST)
         self._voice: Voice | None = None
         self.loaded = asyncio.Event()  # the models are there
 
@@ -70,7 +74,10 @@ class Ears:
         """
 
         def work(voice: Voice) -> SamplePrint:
-            return inspect(voice, decode(audio, limit_s=_SAMPLE_LIMIT_S), self._rules)[1]
+            return self._heard.get(
+                hashlib.sha256(audio).digest(),
+                lambda: inspect(voice, decode(audio, limit_s=_SAMPLE_LIMIT_S), self._rules)[1],
+            )
 
         return await self._run(work)
 

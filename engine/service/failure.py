@@ -11,6 +11,7 @@ CAI_INVALID = "CAI-101"
 CMN_NOT_FOUND = "CMN-120"
 CMN_UNAVAILABLE = "CMN-201"
 CMN_INTERNAL = "CMN-203"
+CMN_RATE = "CMN-301"
 RETRY_AFTER_S = 2  # a Redis that restarts with a small append-only file is back by then
 
 

@@ -10,11 +10,12 @@ import uuid
 
 from aiohttp import web
 
+from config.points import point
 from engine.service import wire
 from engine.service.ears import Ears
 from engine.service.enroll import now_ms
 from engine.service.enrollment import Ask, Verb, comparable, not_enrolled
-from engine.service.failure import ApiError, StoreAwayError, invalid
+from engine.service.failure import ApiError, NotReadyError, StoreAwayError, invalid
 from engine.service.jobs import Order
 from engine.service.middleware import FACTS, too_large
 from engine.service.parts import PARTS, Parts
@@ -164,8 +165,12 @@ async def _order(request: web.Request, ask: Ask, audio: bytes, *, webhook: str) 
         webhook=webhook,
         request_id=request[FACTS]["request_id"],
     )
-    await asyncio.to_thread(parts.spool.write, order.job_id, audio)
+    try:
+        await asyncio.to_thread(parts.spool.write, order.job_id, audio)
+    except OSError as error:
+        raise NotReadyError(f"the sample can't be written down ({error.strerror})") from error
     await parts.jobs.put(order)
+    point("order.written")
     return order.job_id
 
 

@@ -21,6 +21,7 @@ from engine.service.store import reaching, script, whole
 WAITING_TTL_MS = 30 * 86_400_000  # a backlog of a month is still worked off; arq's own day would drop it
 RUN = "run_enrollment"
 DELIVER = "deliver_callback"
+_HEADSTART_MS = 86_400_000  # arq goes by the wall clock: one that is put back must not hide what is due
 _ANSWERED_LEAST_MS = 3_600_000  # an answer that came late is still there for its callback and a look
 
 Status = Literal["InProgress", "Success", "Fail"]
@@ -85,7 +86,7 @@ class Jobs:
                 pipe.hset(key, mapping={**asdict(order), "status": "InProgress"})
                 pipe.pexpire(key, WAITING_TTL_MS)
                 pipe.set(job_key_prefix + arq_id, _payload(RUN, order), px=WAITING_TTL_MS)
-                pipe.zadd(queue, {arq_id: order.asked_ms})
+                pipe.zadd(queue, {arq_id: order.asked_ms - _HEADSTART_MS})
                 await pipe.execute()
 
     async def get(self, job_id: str) -> Job | None:
@@ -110,7 +111,7 @@ class Jobs:
                     _payload(DELIVER, order),
                     WAITING_TTL_MS,
                     arq_id,
-                    now_ms,
+                    now_ms - _HEADSTART_MS,
                 ],
             )
         return bool(ended)

@@ -39,6 +39,7 @@ def callbacks(account: str) -> str:
 def arq_id(queue_name: str, job_id: str) -> str:
     """Id under which arq knows a job; arq adds its own prefixes, the tag inside keeps them on the account's shard.
 
-    TTL of the keys that arq makes of it: 30 days for a waiting job, 30 s for a running one, 25 h for its tries.
+    TTL of the keys that arq makes of it: 30 days for a waiting job, VOXROLL_ENGINE_LEASE for a running one, 25 h for
+    its tries.
     """
     return f"{queue_name}:{job_id}"

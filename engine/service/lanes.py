@@ -1,18 +1,21 @@
 """The two queues and the arq workers that work them off inside this process.
 
 Samples and callbacks are apart, so that a receiver that doesn't answer never delays an enrollment. arq's worker ends
-when Redis goes away; here it is built anew until Redis is back. A killed process's jobs run again after 30 s: arq's
-mark on a running job lives 10 s longer than the longest function.
+when Redis goes away; here it is built anew until Redis is back. A killed process's jobs run again after the lease: arq
+marks a running job for 10 s longer than the longest function, here the mark is shorter and renewed while the job runs.
 """
 
 import asyncio
 import json
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import structlog
 from arq.connections import ArqRedis
+from arq.constants import in_progress_key_prefix
 from arq.worker import Worker, func
 from redis.asyncio import ConnectionPool
 from redis.exceptions import RedisError
@@ -44,40 +47,59 @@ async def deliver_callback(ctx: dict[str, Any], job_id: str) -> None:
 
 
 class _Worker(Worker):
-    """arq's worker, ended between two polls: a cancellation in the midst of a command may be swallowed by redis-py."""
+    """arq's worker, ended between two polls: a cancellation in the midst of a command may be swallowed by redis-py.
 
-    def __init__(self, **options: Any) -> None:
+    Args:
+        lease: how long the mark on a running job lives.
+        options: arq's own.
+    """
+
+    def __init__(self, *, lease: timedelta, **options: Any) -> None:
         super().__init__(**options)
         self.stop = asyncio.Event()
+        self.in_progress_timeout_s = lease.total_seconds()
+        self._renewed_s = 0.0
 
     async def main(self) -> None:
         """Work until `stop` is set or Redis goes away."""
         self.ctx["redis"] = self.pool
         while not self.stop.is_set():
             await self._poll_iteration()
+            await self._renew()
             with suppress(TimeoutError):
                 await asyncio.wait_for(self.stop.wait(), self.poll_delay_s)
 
+    async def _renew(self) -> None:
+        """Prolong the marks on the jobs that run here, three times a lease."""
+        now_s = self.loop.time()
+        if not self.tasks or now_s - self._renewed_s < self.in_progress_timeout_s / 3:
+            return
+        self._renewed_s = now_s
+        async with self.pool.pipeline(transaction=False) as pipe:
+            for job_id in self.tasks:
+                pipe.pexpire(in_progress_key_prefix + job_id, timedelta(seconds=self.in_progress_timeout_s))
+            await pipe.execute()
 
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Lane:
     """One queue and the worker on it.
 
-    Args:
+    Attributes:
         name: for the log.
         queue_name: the sorted set.
         make_pool: makes the connections of one worker; arq closes them with it.
         max_jobs: jobs in flight.
+        lease: a killed process's jobs run again after this long.
         ctx: what the functions need.
     """
 
-    def __init__(
-        self, name: str, *, queue_name: str, make_pool: Callable[[], ConnectionPool], max_jobs: int, ctx: dict[str, Any]
-    ) -> None:
-        self._name = name
-        self._queue_name = queue_name
-        self._make_pool = make_pool
-        self._max_jobs = max_jobs
-        self._ctx = ctx
+    name: str
+    queue_name: str
+    make_pool: Callable[[], ConnectionPool]
+    max_jobs: int
+    lease: timedelta
+    ctx: dict[str, Any]
 
     async def run(self) -> None:
         """Work until cancelled, whatever becomes of Redis."""
@@ -89,25 +111,26 @@ class Lane:
                 await _run(worker)
             except Exception as error:  # noqa: BLE001  whatever ended arq's loop, the next one goes on
                 if not isinstance(error, (RedisError, OSError)):
-                    _log.exception("queue.failed", queue=self._name)
+                    _log.exception("queue.failed", queue=self.name)
                 lost = 0 if asyncio.get_running_loop().time() - began > _BACKOFF_S[-1] else lost + 1
                 wait_s = _BACKOFF_S[min(lost, len(_BACKOFF_S) - 1)]
-                _log.warning("queue.lost", queue=self._name, reason=type(error).__name__, again_s=wait_s)
+                _log.warning("queue.lost", queue=self.name, reason=type(error).__name__, again_s=wait_s)
             finally:
                 await _close(worker)
             await asyncio.sleep(wait_s)
 
     def _worker(self) -> _Worker:
-        redis = ArqRedis(self._make_pool(), default_queue_name=self._queue_name, expires_extra_ms=WAITING_TTL_MS)
+        redis = ArqRedis(self.make_pool(), default_queue_name=self.queue_name, expires_extra_ms=WAITING_TTL_MS)
         return _Worker(
+            lease=self.lease,
             functions=[
                 func(run_enrollment, name=RUN, timeout=_TIMEOUT_S, keep_result=0),
                 func(deliver_callback, name=DELIVER, timeout=_TIMEOUT_S, keep_result=0),
             ],
-            queue_name=self._queue_name,
+            queue_name=self.queue_name,
             redis_pool=redis,
             handle_signals=False,
-            max_jobs=self._max_jobs,
+            max_jobs=self.max_jobs,
             job_timeout=_TIMEOUT_S,
             keep_result=0,
             max_tries=_TRIES_MOST,
@@ -115,7 +138,7 @@ class Lane:
             expires_extra_ms=WAITING_TTL_MS,
             job_serializer=to_json,
             job_deserializer=json.loads,
-            ctx=dict(self._ctx),
+            ctx=dict(self.ctx),
             log_results=False,
         )
 
@@ -137,13 +160,29 @@ async def _close(worker: Worker) -> None:
         await worker.pool.aclose(close_connection_pool=True)
 
 
-def lane_of_samples(desk: Desk, *, queue_name: str, make_pool: Callable[[], ConnectionPool], threads: int) -> Lane:
+def lane_of_samples(
+    desk: Desk, *, queue_name: str, make_pool: Callable[[], ConnectionPool], threads: int, lease: timedelta
+) -> Lane:
     """The lane of samples: one more than there are threads, so that the next is read while others compute."""
-    ctx = {"desk": desk}
-    return Lane("samples", queue_name=queue_name, make_pool=make_pool, max_jobs=threads + 1, ctx=ctx)
+    return Lane(
+        name="samples",
+        queue_name=queue_name,
+        make_pool=make_pool,
+        max_jobs=threads + 1,
+        lease=lease,
+        ctx={"desk": desk},
+    )
 
 
-def lane_of_callbacks(callbacks: Callbacks, *, queue_name: str, make_pool: Callable[[], ConnectionPool]) -> Lane:
+def lane_of_callbacks(
+    callbacks: Callbacks, *, queue_name: str, make_pool: Callable[[], ConnectionPool], lease: timedelta
+) -> Lane:
     """The lane of callbacks: they wait for others, so many are on their way at once."""
-    ctx = {"callbacks": callbacks}
-    return Lane("callbacks", queue_name=queue_name, make_pool=make_pool, max_jobs=_CALLBACKS_AT_ONCE, ctx=ctx)
+    return Lane(
+        name="callbacks",
+        queue_name=queue_name,
+        make_pool=make_pool,
+        max_jobs=_CALLBACKS_AT_ONCE,
+        lease=lease,
+        ctx={"callbacks": callbacks},
+    )

@@ -3,6 +3,7 @@
 No traceback and no foreign exception reaches a client; neither audio nor token reaches the log.
 """
 
+import asyncio
 import time
 import uuid
 from collections.abc import Awaitable, Callable
@@ -14,16 +15,23 @@ from aiohttp import web
 from engine.service.failure import (
     CMN_INTERNAL,
     CMN_NOT_FOUND,
+    CMN_RATE,
     RETRY_AFTER_S,
     ApiError,
 )
+from engine.service.faults import Faults
+from engine.service.limits import Bucket, Limiter
 from engine.service.parts import PARTS
 from engine.service.tokens import TokenError
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 FACTS: web.RequestKey[dict[str, Any]] = web.RequestKey("facts", dict[str, Any])
+_CLIENT: web.RequestKey[str] = web.RequestKey("client", str)
+_RATE: web.RequestKey[dict[str, str]] = web.RequestKey("rate", dict[str, str])
+_API = "/ai/"
 _MIB = 1024 * 1024
+_CHANGES = frozenset({"POST", "PATCH", "DELETE"})
 _QUIET = frozenset({"/healthz", "/readyz"})
 
 _log = structlog.get_logger()
@@ -41,6 +49,9 @@ async def answering(request: web.Request, handler: Handler) -> web.StreamRespons
         _log.info("request.aborted", method=request.method, route=_route(request), **facts)
         raise
     response.headers["RCRequestId"] = facts["request_id"]
+    response.headers.update(request.get(_RATE, {}))
+    if request.path.startswith(_API):
+        response.headers["Idempotency-Key-Honoured"] = "true"  # a client that knows may repeat a change safely
     if request.path not in _QUIET:
         _log.info(
             "request.answered",
@@ -56,9 +67,47 @@ async def answering(request: web.Request, handler: Handler) -> web.StreamRespons
 @web.middleware
 async def authorised(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Let only bearers of a token through to the API."""
-    if request.path.startswith("/ai/"):
-        request.app[PARTS].tokens.check(request.headers.get("Authorization"))
+    if request.path.startswith(_API):
+        request[_CLIENT] = request.app[PARTS].tokens.check(request.headers.get("Authorization"))
     return await handler(request)
+
+
+def limited(limiter: Limiter) -> Any:
+    """A middleware that counts the calls of each client and user, and refuses what is too much."""
+
+    @web.middleware
+    async def count(request: web.Request, handler: Handler) -> web.StreamResponse:
+        if not request.path.startswith(_API):
+            return await handler(request)
+        verdict = limiter.ask(Bucket(request[_CLIENT], request.app[PARTS].settings.account))
+        request[_RATE] = limiter.headers(verdict)
+        if not verdict.passes:
+            message = f"more than {limiter.calls} calls in {limiter.window_s:g} s; any call within the next "
+            message += f"{verdict.retry_after_s:g} s starts this penalty anew"
+            raise ApiError(429, "rate_limited", message, error_code=CMN_RATE)
+        return await handler(request)
+
+    return count
+
+
+def misbehaving(faults: Faults) -> Any:
+    """A middleware that plays the faults of calls."""
+
+    @web.middleware
+    async def play(request: web.Request, handler: Handler) -> web.StreamResponse:
+        if not request.path.startswith(_API):
+            return await handler(request)
+        if faults.fails(f"{request.method} {_route(request)}"):
+            raise ApiError(500, "internal", "a fault that was asked for by --faults", error_code=CMN_INTERNAL)
+        await asyncio.sleep(faults.slowness_s())
+        response = await handler(request)
+        if response.status == web.HTTPAccepted.status_code:
+            await faults.until_taken(request[FACTS]["job_id"])
+        if request.method in _CHANGES:
+            await asyncio.sleep(faults.lateness_s())
+        return response
+
+    return play
 
 
 async def _answer(request: web.Request, handler: Handler) -> web.StreamResponse:

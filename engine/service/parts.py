@@ -7,14 +7,16 @@ from dataclasses import dataclass, field
 from aiohttp import web
 from redis.asyncio import ConnectionPool, Redis
 
-from config.settings import Settings, SettingsError
+from config.settings import Engine, Settings, SettingsError
 from engine.service import keys, store
 from engine.service.callbacks import Callbacks
 from engine.service.desk import Desk
 from engine.service.ears import Ears
 from engine.service.enroll import Enroller
+from engine.service.faults import Faults
 from engine.service.jobs import Jobs
 from engine.service.lanes import Lane, lane_of_callbacks, lane_of_samples
+from engine.service.limits import Limiter
 from engine.service.spool import Spool
 from engine.service.tokens import Tokens
 from engine.service.vault import Vault
@@ -44,6 +46,8 @@ class Parts:
     callbacks: Callbacks
     lanes: tuple[Lane, Lane]
     tokens: Tokens
+    faults: Faults | None
+    limiter: Limiter | None
     fate: Fate
 
 
@@ -54,7 +58,7 @@ def assemble(settings: Settings, *, callback_delays_s: Sequence[float]) -> Parts
     """Make the parts; nothing is connected or loaded yet.
 
     Raises:
-        SettingsError: a secret is missing.
+        SettingsError: a secret is missing, or a fault is unknown.
     """
     tokens = Tokens(
         key=_secret("TOKEN_KEY", settings.engine.token_key.get_secret_value()),
@@ -68,7 +72,8 @@ def assemble(settings: Settings, *, callback_delays_s: Sequence[float]) -> Parts
     jobs = Jobs(redis, account=settings.account, kept=settings.retention.jobs)
     spool = Spool(settings.data_dir / "engine" / "jobs")
     desk = Desk(jobs, spool, enroller)
-    callbacks = Callbacks(jobs, bare=settings.profile == "2022", delays_s=callback_delays_s)
+    faults = Faults.parse(settings.engine.faults, seed=settings.engine.faults_seed)
+    callbacks = Callbacks(jobs, bare=settings.profile == "2022", delays_s=callback_delays_s, faults=faults)
     return Parts(
         settings=settings,
         redis=redis,
@@ -81,6 +86,8 @@ def assemble(settings: Settings, *, callback_delays_s: Sequence[float]) -> Parts
         callbacks=callbacks,
         lanes=_lanes(settings, desk, callbacks),
         tokens=tokens,
+        faults=faults,
+        limiter=_limiter(settings.engine),
         fate=Fate(),
     )
 
@@ -89,12 +96,25 @@ def _lanes(settings: Settings, desk: Desk, callbacks: Callbacks) -> tuple[Lane, 
     def make_pool() -> ConnectionPool:
         return store.pool(settings.redis)
 
+    engine = settings.engine
     return (
         lane_of_samples(
-            desk, queue_name=keys.queue(settings.account), make_pool=make_pool, threads=settings.engine.threads
+            desk,
+            queue_name=keys.queue(settings.account),
+            make_pool=make_pool,
+            threads=engine.threads,
+            lease=engine.lease,
         ),
-        lane_of_callbacks(callbacks, queue_name=keys.callbacks(settings.account), make_pool=make_pool),
+        lane_of_callbacks(
+            callbacks, queue_name=keys.callbacks(settings.account), make_pool=make_pool, lease=engine.lease
+        ),
     )
+
+
+def _limiter(engine: Engine) -> Limiter | None:
+    if not engine.calls:
+        return None
+    return Limiter(calls=engine.calls, window=engine.window, penalty=engine.penalty)
 
 
 def _secret(name: str, value: str) -> str:

@@ -82,8 +82,8 @@ class Tokens:
         claims = {"iss": _TOKEN_ISSUER, "aud": self._account, "sub": client_id, "scope": SCOPE}
         return jwt.encode({**claims, "iat": now, "exp": now + ttl_s}, self._key, _ALGORITHM)
 
-    def check(self, authorization: str | None) -> None:
-        """Let a request pass.
+    def check(self, authorization: str | None) -> str:
+        """Let a request pass; returns the client id of its token.
 
         Raises:
             ApiError: 401 without a valid token, 403 with one of another scope.
@@ -96,7 +96,7 @@ class Tokens:
                 token.strip(),
                 self._key,
                 [_ALGORITHM],
-                {"require": ["exp"], "verify_exp": False, "verify_iat": False, "verify_nbf": False},
+                {"require": ["exp", "sub"], "verify_exp": False, "verify_iat": False, "verify_nbf": False},
                 audience=self._account,
                 issuer=_TOKEN_ISSUER,
             )
@@ -106,6 +106,7 @@ class Tokens:
             raise _unauthorized("token_expired", "the access token has expired; request a new one", "OAU-128")
         if SCOPE not in str(claims.get("scope", "")).split():
             raise ApiError(403, "scope_missing", f"the access token has no [{SCOPE}] scope", error_code="CMN-401")
+        return str(claims["sub"])
 
     def _client(self, authorization: str | None) -> str:
         login, secret = _basic(authorization or "")

@@ -58,9 +58,9 @@ class Line:
         """Ids of the callbacks in the journal, once there are so many."""
         key = keys.callbacks(self.settings.account)
         async with asyncio.timeout(_PATIENCE_S):
-            while await self.redis.zcard(key) < number:
-                await self.redis.bzpopmax(["never"], timeout=0.02)
-        return [member.decode() for member in await self.redis.zrange(key, 0, -1)]
+            while len(found := await self.redis.xrange(key)) < number:
+                await self.redis.xread({key: found[-1][0] if found else b"0"}, block=1000)
+        return [entry_id.decode() for entry_id, _ in found]
 
     async def settled(self, speaker_id: str) -> dict[str, Any]:
         """The speaker's document once nothing is left to do; waits on the event stream."""

@@ -15,8 +15,10 @@ from worker.enrollment.facts import (
     SampleParked,
     SampleReady,
     SampleRejected,
+    SpeakerErased,
     SubmissionAccepted,
     SubmissionStarted,
+    Unenrolled,
 )
 from worker.enrollment.record import (
     AttemptId,
@@ -89,6 +91,8 @@ def any_facts() -> st.SearchStrategy[list[Fact]]:
         st.builds(GoalSet, at=times, goal=goals),
         st.builds(BatchJoined, at=times, batch=words),
         st.builds(EnrollmentSeen, at=times, enrollment=seen),
+        st.builds(SpeakerErased, at=times),
+        st.builds(Unenrolled, at=times),
         st.builds(RecordingPlanned, **sample, source=words, name=words, channel=st.sampled_from([None, 0, 1])),
         st.builds(SampleReady, **sample, recipe=words.map(recipe), measures=st.just(MEASURES), object_key=words),
         st.builds(SampleRejected, **sample, code=words, message=words),

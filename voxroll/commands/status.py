@@ -14,7 +14,7 @@ from voxroll.documents import Speaker
 from voxroll.failure import CommandError, Exit
 from voxroll.show import JsonOption, as_data, err, out
 
-_STATES = ("planned", "enrolling", "complete", "incomplete", "failed")
+_STATES = ("planned", "enrolling", "complete", "incomplete", "failed", "erased")
 _QUALITIES = ("Poor", "Average", "Good", "High")
 _AGE = "90s, 15m, 2h or 7d"
 

@@ -1,29 +1,48 @@
 """The client of the speaker-enrollment API: RingCentral's contract, whoever speaks it.
 
-Every call has leave of the governor. What comes back is one of a few plain replies; aiohttp's errors end here. A call
-that may have been applied without our hearing of it is `Doubtful`, never repeated here.
+Every call has leave of the governor, looked at once more right before it is sent. What comes back is one of a few
+plain replies; aiohttp's errors end here. A call that may have been applied without our hearing of it is `Doubtful`,
+never repeated here.
 """
 
 import base64
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from http import HTTPStatus
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 import aiohttp
 from pydantic import BaseModel, ValidationError
+from redis.asyncio import Redis
 
 from config.settings import Api
 from worker.api.bounded import read_bounded
-from worker.api.governor import Governor
-from worker.api.token import TokenSource
+from worker.api.governor import Governor, Leave, Limit, Turn
+from worker.api.listing import EnrollmentPage
+from worker.api.token import TokenSource, group_of
 from worker.contract.callback import EnrollmentStatus, Envelope, ErrorBody
 from worker.enrollment.errors import RetryLaterError
 
 _ENROLLMENTS = "/ai/audio/v1/enrollments"
+_PER_PAGE = 100  # more was never seen to be answered
 _LARGEST_ANSWER = 1_048_576
 _Model = TypeVar("_Model", bound=BaseModel)
+_GONE = {HTTPStatus.OK, HTTPStatus.NO_CONTENT, HTTPStatus.NOT_FOUND, HTTPStatus.GONE}
+_HONOURED = "Idempotency-Key-Honoured"
+_WITHDRAWN_PAUSE = timedelta(hours=1)
 _WITHDRAWN = "the API has no enrollments (404 on the collection); set VOXROLL_API_BASE_URL to the embedded engine"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Submission:
+    """One WAV sample on its way: POST to create the enrollment, PATCH to add to it."""
+
+    speaker_id: str
+    clip: bytes
+    create: bool
+    callback_url: str | None
+    idempotency_key: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,39 +97,59 @@ class _JobAccepted(BaseModel):
 
 
 class EnrollmentApi:
-    """Calls of the contract."""
+    """Calls of the contract.
+
+    Attributes:
+        honours_keys: whether the API said, in its last answer, that an Idempotency-Key keeps a repeated change from
+            being applied twice. The engine says so; RingCentral's documents know no such key.
+    """
 
     def __init__(self, http: aiohttp.ClientSession, *, api: Api, token: TokenSource, governor: Governor) -> None:
         self._http = http
         self._api = api
         self._token = token
         self._governor = governor
+        self.honours_keys = False
 
-    async def reserve(self) -> None:
-        """Take leave for the next `submit`, before anything is written down.
+    @classmethod
+    def over(
+        cls,
+        redis: Redis,
+        http: aiohttp.ClientSession,
+        *,
+        account: str,
+        api: Api,
+        clock: Callable[[], int] | None = None,
+    ) -> Self:
+        """A client that shares token and budget through Redis; `clock` as the governor has it."""
+        limit, group = Limit(api.calls, api.window), group_of(account, api, name="heavy")
+        governor = Governor(redis, group=group, limit=limit, clock=clock)
+        token = TokenSource(redis, http, account=account, api=api, clock=clock)
+        return cls(http, api=api, token=token, governor=governor)
+
+    async def reserve(self, caller: str, *, turn: Turn) -> Leave:
+        """Take leave for one call, before anything is written down; `caller` keeps its place in the line.
 
         Raises:
             RetryLaterError: not now.
         """
-        await self._governor.reserve()
         await self._token.get()
+        return await self._governor.reserve(caller, turn=turn)
 
-    async def submit(
-        self, speaker_id: str, clip: bytes, *, create: bool, callback_url: str | None, idempotency_key: str
-    ) -> Reply:
-        """Hand one WAV sample in: POST to create, PATCH to add. Leave must have been taken by `reserve`."""
-        body: dict[str, str] = {"encoding": "Wav", "languageCode": "en-US"}
-        body["content"] = base64.b64encode(clip).decode()
+    async def submit(self, submission: Submission, *, leave: Leave) -> Reply:
+        """Hand one sample in."""
+        body = {"encoding": "Wav", "languageCode": "en-US", "content": base64.b64encode(submission.clip).decode()}
+        create, speaker_id = submission.create, submission.speaker_id
         if create:
             body["speakerId"] = speaker_id
-        path = _ENROLLMENTS if create else f"{_ENROLLMENTS}/{speaker_id}"
         try:
             answer = await self._call(
                 "POST" if create else "PATCH",
-                path,
+                _ENROLLMENTS if create else f"{_ENROLLMENTS}/{speaker_id}",
+                leave=leave,
                 json=body,
-                params={"webhook": callback_url} if callback_url else {},
-                headers={"Idempotency-Key": idempotency_key},
+                params={"webhook": submission.callback_url} if submission.callback_url else {},
+                headers={"Idempotency-Key": submission.idempotency_key},
             )
         except RetryLaterError as error:
             return NotApplied(error.code, error.message)
@@ -120,14 +159,26 @@ class EnrollmentApi:
             return Doubtful("api_cut_off", f"the connection ended before the answer: {type(error).__name__}")
         return _reply(answer, create=create)
 
-    async def enrollment(self, speaker_id: str) -> EnrollmentStatus | None:
+    async def enrollment(self, speaker_id: str, *, turn: Turn = Turn.FINISH) -> EnrollmentStatus | None:
         """What the API knows of the speaker; None if nothing.
 
         Raises:
             RetryLaterError: it can't be known now.
         """
-        answer = await self._get(f"{_ENROLLMENTS}/{speaker_id}")
+        answer = await self._get(f"{_ENROLLMENTS}/{speaker_id}", turn=turn)
         return None if answer is None else _read(EnrollmentStatus, answer)
+
+    async def enrollments(self, page: int, per_page: int = _PER_PAGE, *, turn: Turn = Turn.IDLE) -> EnrollmentPage:
+        """One page, counted from 1, of all enrollments, incomplete ones too.
+
+        Raises:
+            RetryLaterError: it can't be known now; `api_withdrawn`: there is no such list.
+        """
+        query = {"partial": "true", "perPage": str(per_page), "page": str(page)}
+        answer = await self._get(_ENROLLMENTS, turn=turn, params=query)
+        if answer is None:
+            raise RetryLaterError("api_withdrawn", _WITHDRAWN, after=_WITHDRAWN_PAUSE)
+        return _read(EnrollmentPage, answer)
 
     async def job(self, job_id: str) -> Envelope | None:
         """How a job stands; None if the API doesn't know it (any more).
@@ -135,39 +186,58 @@ class EnrollmentApi:
         Raises:
             RetryLaterError: it can't be known now.
         """
-        answer = await self._get(f"/ai/status/v1/jobs/{job_id}")
+        answer = await self._get(f"/ai/status/v1/jobs/{job_id}", turn=Turn.FINISH)
         return None if answer is None else _read(Envelope, answer)
 
-    async def _get(self, path: str) -> bytes | None:
-        await self._governor.reserve()
-        try:
-            answer = await self._call("GET", path)
-        except (TimeoutError, aiohttp.ClientError) as error:
-            raise RetryLaterError("api_unreachable", f"GET {path}: {type(error).__name__}") from error
+    async def delete(self, speaker_id: str) -> None:
+        """Delete the speaker's enrollment; one that is not there is gone too.
+
+        Raises:
+            RetryLaterError: it can't be known now whether it is gone.
+        """
+        path = f"{_ENROLLMENTS}/{speaker_id}"
+        answer = await self._ask("DELETE", path, turn=Turn.FINISH)
+        if answer.status not in _GONE:
+            raise RetryLaterError("api_failed", f"DELETE {path}: {answer.status}")
+
+    async def _get(self, path: str, *, turn: Turn, params: Mapping[str, str] | None = None) -> bytes | None:
+        answer = await self._ask("GET", path, turn=turn, params=params)
         if answer.status == HTTPStatus.NOT_FOUND:
             return None
         if answer.status != HTTPStatus.OK:
             raise RetryLaterError("api_failed", f"GET {path}: {answer.status}")
         return answer.body
 
-    async def _call(self, method: str, path: str, **request: Any) -> _Answer:
-        """One request with a token; a token that the API no longer takes is renewed once."""
+    async def _ask(self, method: str, path: str, *, turn: Turn, params: Mapping[str, str] | None = None) -> _Answer:
+        """A call that may be repeated at will."""
+        leave = await self.reserve(f"{method} {path}", turn=turn)
+        try:
+            return await self._call(method, path, leave=leave, params=params or {})
+        except (TimeoutError, aiohttp.ClientError) as error:
+            raise RetryLaterError("api_unreachable", f"{method} {path}: {type(error).__name__}") from error
+
+    async def _call(self, method: str, path: str, *, leave: Leave, **request: Any) -> _Answer:
+        """One request with a token; a token that the API no longer takes is renewed once, for which leave is taken."""
         for last in (False, True):
             token = await self._token.get()
-            answer = await self._request(method, path, token=token, **request)
+            answer = await self._request(method, path, token=token, leave=leave, **request)
             if answer.status != HTTPStatus.UNAUTHORIZED or last:
                 break
             await self._token.drop(token)
+            leave = await self.reserve(f"{method} {path}", turn=Turn.FINISH)
         return answer
 
-    async def _request(self, method: str, path: str, *, token: str, **request: Any) -> _Answer:
+    async def _request(self, method: str, path: str, *, token: str, leave: Leave, **request: Any) -> _Answer:
         headers = request.pop("headers", {}) | {"Authorization": f"Bearer {token}"}
+        departure = await self._governor.depart(leave)
         try:
             async with self._http.request(method, self._api.base_url + path, headers=headers, **request) as answer:
-                body = await read_bounded(answer, _LARGEST_ANSWER)
-                await self._governor.observe(answer.status, answer.headers)
-                return _Answer(answer.status, body)
+                await self._governor.observe(answer.status, answer.headers, departure=departure)
+                if answer.status < HTTPStatus.INTERNAL_SERVER_ERROR:  # else it may be the word of a proxy
+                    self.honours_keys = answer.headers.get(_HONOURED) == "true"
+                return _Answer(answer.status, await read_bounded(answer, _LARGEST_ANSWER))
         except aiohttp.ClientConnectorError as error:
+            await self._governor.take_back(departure)
             message = f"no connection to {self._api.base_url}: {error.os_error.strerror or type(error).__name__}"
             raise RetryLaterError("api_unreachable", message, after=timedelta(seconds=5)) from error
 

@@ -9,7 +9,7 @@ from pydantic.alias_generators import to_camel
 from worker.enrollment.events import reason_code
 from worker.enrollment.record import Attempt, Record, Rejection, Sample
 from worker.enrollment.states import SampleState, is_goal_met, is_settled, sample_state, speaker_state
-from worker.enrollment.steps import LookUp, Park, Policy, Prepare, Step, Submit, next_steps
+from worker.enrollment.steps import LookUp, Park, Policy, Prepare, Step, Submit, Unenroll, next_steps
 
 
 class _Wire(BaseModel):
@@ -166,6 +166,8 @@ def _attempt(attempt: Attempt) -> AttemptDocument:
 
 
 def _in_words(record: Record, steps: tuple[Step, ...], *, now: datetime) -> str:
+    if record.erased_at and not steps:
+        return "nothing: erased, and never enrolled again"
     if steps:
         return "; ".join(_step_in_words(record, step, now=now) for step in steps)
     known = record.enrollment
@@ -179,6 +181,8 @@ def _in_words(record: Record, steps: tuple[Step, ...], *, now: datetime) -> str:
 
 
 def _step_in_words(record: Record, step: Step, *, now: datetime) -> str:
+    if isinstance(step, Unenroll):
+        return "its enrollment and its audio will be deleted"
     name = record.sample(step.recording_id).name
     match step:
         case Prepare():

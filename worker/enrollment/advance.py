@@ -43,12 +43,14 @@ class Decision:
 def advance(record: Record, fact: Fact) -> Decision:
     """Add one fact to the record."""
     after = _merged(record, fact)
+    if after.erased_at:
+        after = _forgotten(after)
     if after == record:
         return Decision(record, ())
     return Decision(after, events_between(record, after))
 
 
-def _merged(record: Record, fact: Fact) -> Record:
+def _merged(record: Record, fact: Fact) -> Record:  # noqa: PLR0911 -- one line per kind
     match fact:
         case facts.GoalSet():
             newer = (fact.at, fact.goal.quality.rank, fact.goal.samples) > _goal_key(record)
@@ -57,10 +59,29 @@ def _merged(record: Record, fact: Fact) -> Record:
             return replace(record, batches=_latest(record.batches, Membership(fact.at, fact.batch)))
         case facts.EnrollmentSeen():
             return replace(record, enrollment=_newest(record.enrollment, fact.enrollment))
+        case facts.SpeakerErased():
+            return replace(record, erased_at=min(record.erased_at or fact.at, fact.at))
+        case facts.Unenrolled():
+            return replace(record, unenrolled_at=max(record.unenrolled_at or fact.at, fact.at))
         case facts.Answered(enrollment=seen) if seen:
             return _with_sample(replace(record, enrollment=_newest(record.enrollment, seen)), fact)
         case _:
             return _with_sample(record, fact)
+
+
+def _forgotten(record: Record) -> Record:
+    """What may be kept of a speaker who was erased: the attempts, until none can be applied any more."""
+    kept = [
+        Sample(recording_id=sample.recording_id, attempts=sample.attempts, parked=sample.parked)
+        for sample in record.samples
+        if sample.attempts or sample.parked
+    ]
+    return Record(
+        speaker_id=record.speaker_id,
+        samples=tuple(sorted(kept, key=lambda sample: sample.recording_id)),
+        erased_at=record.erased_at,
+        unenrolled_at=record.unenrolled_at,
+    )
 
 
 def _goal_key(record: Record) -> tuple[datetime, int, int]:

@@ -27,6 +27,7 @@ _SAMPLE_EVENTS = {
     SampleState.PARKED: "sample.parked",
 }
 _SPEAKER_EVENTS = {
+    SpeakerState.ERASED: "speaker.erased",
     SpeakerState.COMPLETE: "enrollment.settled",
     SpeakerState.INCOMPLETE: "enrollment.incomplete",
     SpeakerState.FAILED: "enrollment.failed",
@@ -74,6 +75,7 @@ def _enrollment_events(before: Record, after: Record) -> list[Event]:
         if now.complete and not (was and was.complete):
             told.append(Event("enrollment.completed", after.speaker_id, fields))
     state = speaker_state(after)
-    if state is not speaker_state(before) and state in _SPEAKER_EVENTS and after.samples:
+    told_of = after.samples or state is SpeakerState.ERASED
+    if state is not speaker_state(before) and state in _SPEAKER_EVENTS and told_of:
         told.append(Event(_SPEAKER_EVENTS[state], after.speaker_id))
     return told

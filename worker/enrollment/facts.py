@@ -33,6 +33,20 @@ class BatchJoined:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SpeakerErased:
+    """The speaker is to be forgotten, and never enrolled again."""
+
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unenrolled:
+    """The API holds no enrollment of the speaker (any more), and the object store no audio."""
+
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RecordingPlanned:
     """A recording of the speaker was handed in."""
 
@@ -122,4 +136,4 @@ class EnrollmentSeen:
 SampleFact = (
     RecordingPlanned | SampleReady | SampleRejected | SubmissionStarted | SubmissionAccepted | Answered | SampleParked
 )
-Fact = GoalSet | BatchJoined | EnrollmentSeen | SampleFact
+Fact = GoalSet | BatchJoined | EnrollmentSeen | SpeakerErased | Unenrolled | SampleFact

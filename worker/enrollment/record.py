@@ -183,7 +183,11 @@ class Sample:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
-    """All we know of one speaker."""
+    """All we know of one speaker.
+
+    Of one who was erased: when, when the API's enrollment was last found or made gone, and the attempts, since one that
+    was under way may still be applied.
+    """
 
     speaker_id: SpeakerId
     goal: Goal = Goal()
@@ -191,6 +195,8 @@ class Record:
     batches: tuple[Membership, ...] = ()
     samples: tuple[Sample, ...] = ()
     enrollment: Enrollment | None = None
+    erased_at: datetime | None = None
+    unenrolled_at: datetime | None = None
 
     @property
     def created_at(self) -> datetime | None:
@@ -206,6 +212,8 @@ class Record:
         answers = [attempt.answer for sample in self.samples for attempt in sample.attempts]
         known = [
             self.goal_at,
+            self.erased_at,
+            self.unenrolled_at,
             *(one.at for one in self.batches),
             *(sample.planned_at for sample in self.samples),
             *(one.at for sample in self.samples for one in (sample.prepared, sample.parked, *answers) if one),

@@ -3,6 +3,7 @@
 `MOVES` is the transition table: the README's diagram is compared with it by a test, and so is what `advance` does.
 """
 
+from datetime import UTC, datetime
 from enum import StrEnum
 
 from worker.enrollment.record import AttemptOutcome, Clip, Record, Rejection, Sample
@@ -28,9 +29,11 @@ class SpeakerState(StrEnum):
     COMPLETE = "complete"
     INCOMPLETE = "incomplete"
     FAILED = "failed"
+    ERASED = "erased"
 
 
 _S = SampleState
+_EVER = datetime.min.replace(tzinfo=UTC)
 
 MOVES: dict[tuple[SampleState, str], frozenset[SampleState]] = {
     (_S.PLANNED, "SampleReady"): frozenset({_S.READY}),
@@ -80,16 +83,27 @@ def is_goal_met(record: Record) -> bool:
     return bool(known and known.complete and known.quality and known.quality.rank >= record.goal.quality.rank)
 
 
+def is_unenrolled(record: Record) -> bool:
+    """Whether an erased speaker is gone from the API: nothing was applied since it was last seen to."""
+    answers = (attempt.answer for sample in record.samples for attempt in sample.attempts)
+    applied = [answer.at for answer in answers if answer and answer.outcome is AttemptOutcome.APPLIED]
+    return record.unenrolled_at is not None and record.unenrolled_at >= max([record.erased_at or _EVER, *applied])
+
+
 def is_settled(record: Record) -> bool:
     """Whether nothing is left to do: no open attempt, and the goal met or no sample left."""
     states = {sample_state(sample) for sample in record.samples}
     if _S.SUBMITTING in states:
         return False
+    if record.erased_at:
+        return is_unenrolled(record)
     return is_goal_met(record) or not states & {_S.PLANNED, _S.READY}
 
 
 def speaker_state(record: Record) -> SpeakerState:
     """Where the speaker stands."""
+    if record.erased_at:
+        return SpeakerState.ERASED
     if not is_settled(record):
         begun = any(sample.attempts for sample in record.samples)
         return SpeakerState.ENROLLING if begun else SpeakerState.PLANNED

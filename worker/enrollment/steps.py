@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from worker.enrollment.record import Attempt, Record, RecordingId, Sample, Verb
-from worker.enrollment.states import SampleState, is_goal_met, sample_state
+from worker.enrollment.states import SampleState, is_goal_met, is_unenrolled, sample_state
 
 _RETRY_FIRST = timedelta(seconds=2)  # the API's own guidance for 5xx: 2 s, doubled, 60 s at most (CONTRACT 6)
 _RETRY_CAP = timedelta(seconds=60)
@@ -58,7 +58,12 @@ class Park:
     message: str
 
 
-Step = Prepare | Submit | LookUp | Park
+@dataclass(frozen=True, slots=True)
+class Unenroll:
+    """Delete the enrollment of an erased speaker at the API, and the audio."""
+
+
+Step = Prepare | Submit | LookUp | Park | Unenroll
 
 
 def next_steps(record: Record, *, now: datetime, policy: Policy) -> tuple[Step, ...]:
@@ -67,6 +72,8 @@ def next_steps(record: Record, *, now: datetime, policy: Policy) -> tuple[Step, 
     for sample in record.samples:
         by_state.setdefault(sample_state(sample), []).append(sample)
     waiting = [_wait(sample, now=now, policy=policy) for sample in by_state.get(SampleState.SUBMITTING, [])]
+    if record.erased_at:
+        return (*waiting, *([] if is_unenrolled(record) else [Unenroll()]))
     if is_goal_met(record):
         return tuple(waiting)
     prepare = [Prepare(sample.recording_id) for sample in by_state.get(SampleState.PLANNED, [])]
@@ -116,7 +123,11 @@ def _wait(sample: Sample, *, now: datetime, policy: Policy) -> Step:
     started = attempt.started_at or attempt.accepted_at or now
     if now - started >= policy.give_up:
         hours = policy.give_up.total_seconds() / 3600
-        message = f"no answer in {hours:.0f} h and the API can't tell; compare its enrollment with the record by hand"
+        length_s = sample.clip.measures.duration_s if sample.clip else 0.0
+        message = (
+            f"no answer in {hours:.0f} h and the API can't tell: it held {attempt.before_s:.1f} s before the attempt, "
+            f"the sample is {length_s:.1f} s long; compare with the API's enrollment by hand"
+        )
         return Park(sample.recording_id, "no_answer", message)
     wait = policy.answer_deadline
     while started + wait <= now:

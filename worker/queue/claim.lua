@@ -1,38 +1,41 @@
--- Take due jobs and hold them for one lease, by the server's clock.
--- A job whose holder never gave it back was running in a crash: its try is not counted, its crash is. One that has
--- been in two is only held ('h'), to be run alone ('r').
--- KEYS: queue   ARGV: most jobs, lease ms, token, memory ms, prefixes of job, in-progress, retry
--- Returns id, payload or false, due ms, try, crashes of each.
-local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local due = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now, 'WITHSCORES', 'LIMIT', 0, ARGV[1])
-if #due == 0 then
-  return {}
-end
-local leases, payloads, holds, taken = {}, {}, {}, {}
+#!lua flags=allow-oom
+-- Take due jobs and hold them for one lease, by the server's clock. Called again with the same number, because its
+-- answer was lost, it returns the same jobs and takes no others.
+-- A job whose holder never gave it back was held in a crash: its try is not counted, its crash is. One that has been
+-- in two is only kept ('h'), to be run alone ('r').
+-- KEYS: queue, last call   ARGV: token, number, most, lease ms, memory ms, prefixes of job, in-progress, retry
+-- Returns the time in ms, then id, payload or false, due ms, try, crashes of each job.
+local time, last = redis.call('TIME'), redis.call('GET', KEYS[2])
+local now, mine, holder = time[1] * 1000 + time[2] / 1000, ARGV[1] .. ':', ARGV[1] .. ':' .. ARGV[2] .. '|'
+last = last and cmsgpack.unpack(last)
+local again = last and last[1] == ARGV[2]
+local due = again and last[2] or redis.call('ZRANGE', KEYS[1], '-inf', now, 'BYSCORE', 'LIMIT', 0, ARGV[3], 'WITHSCORES')
+local leases, payloads, holds, taken = {}, {}, {}, { now }
 for i = 1, #due, 2 do
-  leases[i], leases[i + 1] = now + ARGV[2], due[i]
-  payloads[#payloads + 1] = ARGV[5] .. due[i]
-  holds[#holds + 1] = ARGV[6] .. due[i]
+  leases[i], leases[i + 1] = now + ARGV[4], due[i]
+  payloads[#payloads + 1], holds[#holds + 1] = ARGV[6] .. due[i], ARGV[7] .. due[i]
 end
-redis.call('ZADD', KEYS[1], unpack(leases))
-payloads, holds = redis.call('MGET', unpack(payloads)), redis.call('MGET', unpack(holds))
+if #due > 0 then
+  payloads, holds = redis.call('MGET', unpack(payloads)), redis.call('MGET', unpack(holds))
+  if not again then
+    redis.call('ZADD', KEYS[1], unpack(leases))
+    redis.call('SET', KEYS[2], cmsgpack.pack({ ARGV[2], due }), 'PX', ARGV[4])
+  end
+end
 for i, hold in ipairs(holds) do
-  local id, crashes, try = due[2 * i - 1], 0, nil
-  local left = hold and redis.call('PTTL', ARGV[6] .. id) - (ARGV[4] - ARGV[2]) or 0
-  if left > 0 then -- its holder lives: somebody (arq's abort) has only moved it
-    redis.call('ZADD', KEYS[1], now + left, id)
-  else
-    if hold then
-      local before, how = string.match(hold, '|(%d+)|(.)$')
-      crashes = tonumber(before or '0') + (how == 'h' and 0 or 1)
-      try = redis.call('GET', ARGV[7] .. id) or 1
-    else
-      try = redis.call('INCR', ARGV[7] .. id)
-    end
-    local how = crashes < 2 and 'r' or 'h'
-    redis.call('SET', ARGV[6] .. id, ARGV[3] .. '|' .. crashes .. '|' .. how, 'PX', ARGV[4])
-    taken[#taken + 1] = { id, payloads[i], due[2 * i], tonumber(try), crashes }
+  local id, key, try = due[2 * i - 1], ARGV[7] .. due[2 * i - 1], nil
+  local crashes, how = string.match(hold or '', '|(%d+)|(.)')
+  if again then
+    try = string.sub(hold or '', 1, #holder) == holder and (redis.call('GET', ARGV[8] .. id) or 1)
+  elseif string.sub(hold or '', 1, #mine) == mine then -- this worker lives, but was held up for longer than the lease
+    redis.call('PEXPIRE', key, ARGV[5])
+  elseif not hold or redis.call('PTTL', key) <= ARGV[5] - ARGV[4] then -- else somebody (arq's abort) has only moved it
+    crashes = (crashes or 0) + (how == 'r' and 1 or 0)
+    try = hold and redis.call('GET', ARGV[8] .. id) or redis.call('INCR', ARGV[8] .. id)
+    redis.call('SET', key, holder .. crashes .. (crashes < 2 and '|r' or '|h'), 'PX', ARGV[5])
+  end
+  if try then
+    taken[#taken + 1] = { id, payloads[i], due[2 * i], try, crashes }
   end
 end
 return taken

@@ -1,13 +1,15 @@
 """The connection to Redis: every wait is bounded, repeats are harmless, failures have clear words."""
 
 import asyncio
+from typing import Any
 
+import hiredis
 from arq.connections import ArqRedis
 from redis.asyncio import BlockingConnectionPool
 from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import RedisError
+from redis.exceptions import DataError, RedisError
 
 from config.process import UnavailableError
 from config.settings import Redis as RedisSettings
@@ -29,7 +31,19 @@ def client(settings: RedisSettings, *, queue_name: str, connections: int = 50) -
         retry=Retry(ExponentialBackoff(cap=0.5, base=0.05), 2),
         retry_on_error=[RedisConnectionError],
     )
+    pool.connection_class = type("PackedConnection", (_PackedInC, pool.connection_class), {})
     return ArqRedis(pool, job_serializer=dumps, job_deserializer=loads, default_queue_name=queue_name)
+
+
+class _PackedInC:
+    """A connection that packs its commands with hiredis, as redis-py's blocking one does: a sixth of the time."""
+
+    def pack_command(self, name: str, *args: Any) -> list[bytes]:
+        """The bytes of a command; its name may have several words."""
+        try:
+            return [hiredis.pack_command((*name.split(), *args))]
+        except TypeError as error:
+            raise DataError("an argument is neither bytes, string nor number") from error
 
 
 async def close(redis: ArqRedis) -> None:

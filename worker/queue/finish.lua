@@ -1,28 +1,30 @@
--- Give jobs back: done, or to be run again later. Only the holder may: a late one changes nothing.
--- KEYS: queue   ARGV: token, prefixes of job, in-progress, retry, result;
---   then of each job: id, ms until it is due again or '' if it is done, '1' if its try does not count, result or '',
---   ms to keep the result
+#!lua flags=allow-oom
+-- Give jobs back: done, or to be run again later. Only the hold they were taken under counts: a late one changes nothing.
+-- KEYS: queue   ARGV: token, ms that a crash is remembered, prefixes of job, in-progress, retry, result; then of each
+--   job: id, number of the call that took it, when it is due again, '1' if its try does not count, result or '', ms to
+--   keep it (0: for ever). Due again: '' if it is done, ms from now, or '@' and its old place in the queue.
 -- Returns the ids that somebody else holds by now.
-local lost, gone, done, now = {}, {}, {}, nil
-for i = 6, #ARGV, 5 do
-  local id = ARGV[i]
-  local hold = redis.call('GET', ARGV[3] .. id)
-  if not hold or string.sub(hold, 1, #ARGV[1] + 1) ~= ARGV[1] .. '|' then
+local lost, gone, done, now = {}, {}, {}, redis.call('TIME')
+for i = 7, #ARGV, 6 do
+  local id, again, refund, key = ARGV[i], ARGV[i + 2], ARGV[i + 3] == '1', ARGV[4] .. ARGV[i]
+  local hold, holder = redis.call('GET', key), ARGV[1] .. ':' .. ARGV[i + 1] .. '|'
+  if not hold or string.sub(hold, 1, #holder) ~= holder then
     lost[#lost + 1] = id
+  elseif again == '' then
+    done[#done + 1] = id
+    gone[#gone + 1], gone[#gone + 2], gone[#gone + 3] = key, ARGV[3] .. id, ARGV[5] .. id
+    if ARGV[i + 4] ~= '' then
+      redis.call('SET', ARGV[6] .. id, ARGV[i + 4], unpack(ARGV[i + 5] ~= '0' and { 'PX', ARGV[i + 5] } or {}))
+    end
   else
-    gone[#gone + 1] = ARGV[3] .. id
-    if ARGV[i + 1] == '' then
-      done[#done + 1] = id
-      gone[#gone + 1] = ARGV[2] .. id
-      gone[#gone + 1] = ARGV[4] .. id
-      if ARGV[i + 3] ~= '' then
-        redis.call('SET', ARGV[5] .. id, ARGV[i + 3], 'PX', ARGV[i + 4])
-      end
+    redis.call('ZADD', KEYS[1], string.match(again, '^@(.+)') or now[1] * 1000 + now[2] / 1000 + again, id)
+    local crashes = refund and string.match(hold, '|([1-9]%d*)|')
+    if crashes then -- it has not shown yet that it ends well: its crashes and its try stay as they are
+      redis.call('SET', key, '|' .. crashes .. '|h', 'PX', ARGV[2])
     else
-      now = now or redis.call('TIME')
-      redis.call('ZADD', KEYS[1], now[1] * 1000 + math.floor(now[2] / 1000) + ARGV[i + 1], id)
-      if ARGV[i + 2] == '1' then
-        redis.call('DECR', ARGV[4] .. id)
+      gone[#gone + 1] = key
+      if refund then
+        redis.call('DECR', ARGV[5] .. id)
       end
     end
   end

@@ -1,25 +1,32 @@
 """Jobs: names, ids and payloads, and the one way into the queue.
 
 Payloads are JSON, never pickle: whoever can write to Redis must not be able to run code here. Ids say what the job is
-for, so that the same work is queued once; the work itself is safe to repeat.
+for, so that the same work is queued once; the work itself is safe to repeat. An id begins with the account's hash tag,
+so that all keys of a job live on one shard with the queue.
 """
 
 import asyncio
 import json
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from arq.constants import job_key_prefix
-from arq.jobs import serialize_job
 from arq.worker import JobExecutionFailed
 from redis.asyncio import Redis
-from redis.asyncio.client import Pipeline
 
 from worker.enrollment.record import Attempt, Record, RecordingId, SpeakerId
+from worker.queue.scripts import MOST, Call, Script, run
 
+VERSION = 1  # of payloads; a worker leaves those of a later version to newer workers
 _ERROR = "$error"
+_ENQUEUE = Script.named("enqueue")
+
+
+class NewerPayloadError(Exception):
+    """A payload that a newer version wrote."""
 
 
 def queue_name(account: str) -> str:
@@ -39,24 +46,43 @@ class Job:
 
 def prepare(account: str, speaker_id: SpeakerId, recording_id: RecordingId) -> Job:
     """Measure one recording and cut its sample."""
-    return Job("prepare", (speaker_id, recording_id), f"{account}:prepare:{speaker_id}:{recording_id}")
+    return Job("prepare", (speaker_id, recording_id), f"{{{account}}}:prepare:{speaker_id}:{recording_id}")
 
 
 def submit(account: str, record: Record, *, at: datetime) -> Job:
     """Hand in the speaker's next sample; the number of attempts so far tells one submission from the next."""
     begun = sum(len(sample.attempts) for sample in record.samples)
-    return Job("submit", (record.speaker_id,), f"{account}:submit:{record.speaker_id}:{begun}", at)
+    return Job("submit", (record.speaker_id,), f"{{{account}}}:submit:{record.speaker_id}:{begun}", at)
 
 
 def look_up(account: str, speaker_id: SpeakerId, recording_id: RecordingId, attempt: Attempt) -> Job:
     """Ask the API how an attempt ended."""
     args = (speaker_id, recording_id, attempt.attempt_id)
-    return Job("look_up", args, f"{account}:look_up:{attempt.attempt_id}")
+    return Job("look_up", args, f"{{{account}}}:look_up:{attempt.attempt_id}")
+
+
+def look_through(account: str, page: int, *, worth: int, turn: int, at: datetime | None = None) -> Job:
+    """Settle open attempts by one page of the API's list."""
+    return Job("look_through", (str(page), str(worth), str(turn)), f"{{{account}}}:look_through:{turn}:{page}", at)
+
+
+def unenroll(account: str, record: Record) -> Job:
+    """Delete what API and object store hold of an erased speaker; the time of the last tells it from the next."""
+    last = int(record.unenrolled_at.timestamp() * 1000) if record.unenrolled_at else 0
+    return Job("unenroll", (record.speaker_id,), f"{{{account}}}:unenroll:{record.speaker_id}:{last}")
 
 
 def reconcile(account: str, callback_id: str) -> Job:
     """Make one callback a fact."""
-    return Job("reconcile", (callback_id,), f"{account}:reconcile:{callback_id}")
+    return Job("reconcile", (callback_id,), f"{{{account}}}:reconcile:{callback_id}")
+
+
+def payload_of(job: Job, *, now_ms: int) -> bytes:
+    """What Redis keeps of a job under `job_key_prefix` and its id: what arq's `serialize_job` makes, and the version.
+
+    It has no TTL, since a backlog of any age is kept.
+    """
+    return dumps({"t": None, "f": job.function, "a": job.args, "k": {}, "et": now_ms, "v": VERSION})
 
 
 class Queue:
@@ -68,31 +94,40 @@ class Queue:
         self.name = queue_name(account)
 
     async def put(self, jobs: Iterable[Job]) -> None:
-        """Queue jobs in one round trip; a job whose id is queued or running already is left as it is."""
-        async with self._redis.pipeline(transaction=True) as pipe:
-            for job in jobs:
-                self.stage(pipe, job)
-            if len(pipe):
-                await pipe.execute()
+        """Queue jobs in one round trip; a job whose id is queued or running already is left as it is.
 
-    def stage(self, pipe: Pipeline, job: Job) -> None:
-        """Add to a transaction what queues the job. The payload has no TTL: a backlog of any age is kept."""
-        now = datetime.now(UTC)
-        now_ms = int(now.timestamp() * 1000)  # rounded up, it would not be due yet by a clock that agrees
-        due_ms = max(now_ms, round(job.at.timestamp() * 1000)) if job.at else now_ms
-        payload = serialize_job(job.function, job.args, {}, None, now_ms, serializer=dumps)
-        pipe.set(job_key_prefix + job.job_id, payload, nx=True)
-        pipe.zadd(self.name, {job.job_id: due_ms}, nx=True)
+        By the server's clock: a job with a time of its own is due after as long as it is from now, the others at once,
+        in the order given.
+        """
+        now_ms = int(time.time() * 1000)
+        args: list[Any] = []
+        for job in jobs:
+            wait_ms = round(job.at.timestamp() * 1000) - now_ms if job.at else 0  # only differences: clocks disagree
+            args += (job.job_id, payload_of(job, now_ms=now_ms), wait_ms if wait_ms > 0 else "")
+        parts = [args[at : at + 3 * MOST] for at in range(0, len(args), 3 * MOST)]
+        if parts:
+            await run(self._redis, [Call(_ENQUEUE, (self.name,), [job_key_prefix, *part]) for part in parts])
+
+    async def holds(self, job: Job) -> bool:
+        """Whether the job is queued or running."""
+        return bool(await self._redis.exists(job_key_prefix + job.job_id))
 
 
 def dumps(value: dict[str, Any]) -> bytes:
     """JSON bytes. An error in a result is told by its name and its words."""
-    return json.dumps(value, separators=(",", ":"), default=_told).encode()
+    return _encode(value).encode()
 
 
 def loads(payload: bytes) -> dict[str, Any]:
-    """The other way round; an error comes back as arq's `JobExecutionFailed`, a cancellation as itself."""
-    known: dict[str, Any] = json.loads(payload, object_hook=_heard)
+    """The other way round; an error comes back as arq's `JobExecutionFailed`, a cancellation as itself.
+
+    Raises:
+        NewerPayloadError: a newer version wrote it.
+        ValueError: it is no JSON object.
+    """
+    known: dict[str, Any] = _decode(payload.decode())
+    if known.get("v", VERSION) > VERSION:
+        raise NewerPayloadError(f"payload of version {known['v']}, {VERSION} is known here")
     return known
 
 
@@ -105,3 +140,7 @@ def _heard(value: dict[str, Any]) -> object:
         return value
     name, words = value[_ERROR]
     return asyncio.CancelledError() if name == "CancelledError" else JobExecutionFailed(f"{name}: {words}")
+
+
+_encode = json.JSONEncoder(separators=(",", ":"), default=_told).encode
+_decode = json.JSONDecoder(object_hook=_heard).decode

@@ -1,44 +1,46 @@
 """Leases in Redis: take due jobs in bulk, hold on to them, give them back; each one script, by the server's clock.
 
 arq's keys keep their names: the queue's sorted set, the payload, the in-progress key (which here says who holds the
-job and how many crashes it was in), the tries, the result.
+job, by which call, and how many crashes it was in), the tries, the result.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import timedelta
-from importlib import resources
-from typing import Any
+import time
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple
 
 from arq.constants import in_progress_key_prefix, job_key_prefix, result_key_prefix, retry_key_prefix
 from redis.asyncio import Redis
-from redis.commands.core import AsyncScript
-from redis.exceptions import NoScriptError
 
-_MOST = 256  # jobs in one script call: bounds how long Redis is busy, and Lua's stack
-_MEMORY = timedelta(days=1)  # how long after the lease a crash is remembered
+from worker.queue.scripts import MOST, Call, Script, run
+
+_MEMORY_MS = 24 * 3600 * 1000  # how long after the lease a crash is remembered
+_CLAIM, _FINISH, _RENEW = map(Script.named, ("claim", "finish", "renew"))
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """A job that is held now. `crashes`: how often its holder died with it."""
+class Claim(NamedTuple):
+    """A job that is held now. `number`: of the call that took it; `crashes`: how often its holder died with it."""
 
     job_id: str
+    number: int
     payload: bytes | None
-    due_ms: int
+    due_ms: float
     job_try: int
     crashes: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finish:
-    """A job to give back: done, or due again in some ms; a refunded try does not count."""
+class Finish(NamedTuple):
+    """A job to give back: done, or due again in some ms.
 
-    job_id: str
+    A refunded try does not count; a refunded job that is due at once has its old place in the queue again.
+    `keep_ms`: how long the result is kept, 0 for ever.
+    """
+
+    claim: Claim
     again_ms: int | None = None
     refund: bool = False
     result: bytes = b""
-    result_ms: int = 0
+    keep_ms: int = 0
 
 
 class Leases:
@@ -48,58 +50,69 @@ class Leases:
         self._redis = redis
         self._queue_name = queue_name
         self._lease_ms = round(lease.total_seconds() * 1000)
-        self._memory_ms = self._lease_ms + round(_MEMORY.total_seconds() * 1000)
+        self._memory_ms = self._lease_ms + _MEMORY_MS
         self._token = token
-        self._claim, self._finish, self._renew = map(redis.register_script, _SCRIPTS)
+        self._number = 1
+        self._is_unsure = False
+        self._ahead_s = time.time() - time.monotonic()
 
     async def turn(self, finished: Sequence[Finish], *, claim: int) -> tuple[list[str], list[Claim]]:
-        """Give jobs back and take others, in one round trip; returns those given back too late, and those taken."""
-        calls = [(self._finish, self._finish_args(finished[at : at + _MOST])) for at in range(0, len(finished), _MOST)]
-        if claim:
-            calls.append((self._claim, self._claim_args(min(claim, _MOST))))
-        try:
-            answers = await self._call(calls)
-        except NoScriptError:  # a new server, or a flushed one; what it did of the turn it does not do twice
-            for script in (self._claim, self._finish):
-                await self._redis.script_load(script.script)
-            answers = await self._call(calls)
-        taken = answers.pop() if claim else []
-        lost = [job_id.decode() for answer in answers for job_id in answer]
-        return lost, [Claim(row[0].decode(), row[1], int(float(row[2])), row[3], row[4]) for row in taken]
+        """Give jobs back and take others, in one round trip; returns those given back too late, and those taken.
 
-    async def _call(self, calls: Sequence[tuple[AsyncScript, list[Any]]]) -> list[Any]:
+        A call whose answer was lost is repeated by the next one, and then takes what it took.
+        """
+        parts = [finished[at : at + MOST] for at in range(0, len(finished), MOST)]
+        calls = [Call(_FINISH, (self._queue_name,), self._finish_args(part)) for part in parts]
+        has_claim = claim > 0 or self._is_unsure
+        if has_claim:
+            keys = (self._queue_name, claimed(self._queue_name, self._token))
+            calls.append(Call(_CLAIM, keys, self._claim_args(min(claim, MOST))))
         if not calls:
-            return []
-        async with self._redis.pipeline(transaction=False) as pipe:
-            for script, args in calls:
-                pipe.evalsha(script.sha, 1, self._queue_name, *args)
-            return list(await pipe.execute())
+            return [], []
+        self._is_unsure = has_claim
+        answers = await run(self._redis, calls)
+        claims = self._taken(answers.pop()) if has_claim else []
+        return [job_id.decode() for answer in answers for job_id in answer], claims
 
-    async def renew(self, job_ids: Sequence[str]) -> list[str]:
+    def _taken(self, answer: list[Any]) -> list[Claim]:
+        now_ms, *rows = answer
+        number = self._number
+        self._number, self._is_unsure = number + 1, False
+        self._ahead_s = now_ms / 1000 - time.monotonic()
+        return [Claim(row[0].decode(), number, row[1], float(row[2]), int(row[3]), int(row[4])) for row in rows]
+
+    def now(self) -> datetime:
+        """The server's clock, as the last claim told it."""
+        return datetime.fromtimestamp(self._ahead_s + time.monotonic(), UTC)
+
+    async def renew(self, job_ids: Iterable[str]) -> list[str]:
         """Hold on to jobs for another lease; returns those that somebody else holds."""
-        args: list[str | int] = [self._token, self._lease_ms, self._memory_ms, in_progress_key_prefix, *job_ids]
-        lost = await self._renew(keys=[self._queue_name], args=args)
-        return [job_id.decode() for job_id in lost]
+        return await self._renew("", *job_ids)
 
-    async def begin_alone(self, claim: Claim) -> None:
-        """Write down that a held suspect runs now, so that a crash is its own."""
-        hold = f"{self._token}|{claim.crashes}|r"
-        await self._redis.set(in_progress_key_prefix + claim.job_id, hold, xx=True, px=self._memory_ms)
+    async def begin_alone(self, claim: Claim) -> bool:
+        """Write down that a held suspect runs from now on, so that a crash is its own; False: it is not held here."""
+        return not await self._renew("r", claim.job_id)
+
+    async def _renew(self, how: str, *job_ids: str) -> list[str]:
+        args = [self._token, self._lease_ms, self._memory_ms, in_progress_key_prefix, how, *job_ids]
+        (lost,) = await run(self._redis, [Call(_RENEW, (self._queue_name,), args)])
+        return [job_id.decode() for job_id in lost]
 
     async def set_aside(self, claim: Claim) -> None:
         """Keep the payload of a job that will not be run again, until a person looks."""
         await self._redis.hset(poison(self._queue_name), claim.job_id, claim.payload or b"")  # type: ignore[misc,arg-type]  # redis-py: typed for text and for both clients
 
     def _finish_args(self, finished: Sequence[Finish]) -> list[Any]:
-        args: list[Any] = [self._token, job_key_prefix, in_progress_key_prefix, retry_key_prefix, result_key_prefix]
-        for one in finished:
-            again = "" if one.again_ms is None else one.again_ms
-            args += [one.job_id, again, "1" if one.refund else "", one.result, one.result_ms]
+        prefixes = job_key_prefix, in_progress_key_prefix, retry_key_prefix, result_key_prefix
+        args: list[Any] = [self._token, _MEMORY_MS, *prefixes]
+        for claim, again_ms, refund, result, keep_ms in finished:
+            place = "" if again_ms is None else f"@{claim.due_ms!r}" if refund and again_ms == 0 else again_ms
+            args += (claim.job_id, claim.number, place, "1" if refund else "", result, keep_ms)
         return args
 
     def _claim_args(self, most: int) -> list[Any]:
-        prefixes = [job_key_prefix, in_progress_key_prefix, retry_key_prefix]
-        return [most, self._lease_ms, self._token, self._memory_ms, *prefixes]
+        prefixes = job_key_prefix, in_progress_key_prefix, retry_key_prefix
+        return [self._token, self._number, most, self._lease_ms, self._memory_ms, *prefixes]
 
 
 def poison(queue_name: str) -> str:
@@ -107,6 +120,6 @@ def poison(queue_name: str) -> str:
     return f"{queue_name}:poison"
 
 
-_SCRIPTS = [
-    resources.files("worker.queue").joinpath(f"{name}.lua").read_text() for name in ("claim", "finish", "renew")
-]
+def claimed(queue_name: str, token: str) -> str:
+    """What a worker's last call took, in case its answer is lost. TTL: the lease."""
+    return f"{queue_name}:claimed:{token}"

@@ -1,26 +1,33 @@
 """arq's worker with leases: jobs are taken in bulk, belong to a living worker, and are given back in bulk.
 
 Stock arq claims one job in four round trips, hides a killed worker's jobs for the longest job timeout, drops what it
-can't run, and ends when Redis restarts. Here one round trip gives back all finished jobs and takes as many new ones;
-a claim holds for one lease, is renewed while the worker lives, and only its holder may give it back. arq's keys,
-functions, cron, abort, health, results and burst stay. A job that was in two crashes is run alone, then set aside.
+can't run, and ends when Redis restarts. Here one round trip gives back all finished jobs and takes as many new ones,
+those for free slots and some ahead; a claim holds for one lease, is renewed while the worker lives, and only its holder
+may give it back. arq's keys, functions, cron, abort, health, results and burst stay. A job that was in two crashes is
+run alone, then set aside.
 """
 
 import asyncio
 import contextlib
+import time
 import uuid
-from collections.abc import Awaitable, Callable
-from datetime import timedelta
+from collections import deque
+from collections.abc import Awaitable, Callable, Coroutine
+from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
+from arq.utils import to_unix_ms
 from arq.worker import Function, Worker
 from redis.exceptions import RedisError
 
+from config.points import point
 from config.process import end
 from worker.queue.jobs import dumps, loads
 from worker.queue.lease import Claim, Finish, Leases
+from worker.queue.pace import Pace
 from worker.queue.running import Outcome, run
+from worker.queue.scripts import MOST
 
 _log = structlog.get_logger()
 _NEVER = 1_000_000  # tries are counted by the functions themselves; arq's own limit deletes the job
@@ -28,8 +35,10 @@ _POLL_S = 0.05
 _DRAIN = timedelta(seconds=15)  # less than the 20 s that a supervisor gives before it kills
 _GIVE_BACK_S = 5.0
 _RECONNECT_S = 0.5
-_COALESCE_S = 0.001  # finished jobs wait so long for company before a round trip is spent on them
+_COALESCE_S = 0.002  # finished jobs wait so long for company, as long as no slot waits with them
+_CHORES_S = 0.25  # how often cron, health and aborts are seen to; arq's cron looks a second ahead
 _MISRUN_MS = 60_000  # a hook failed, or Redis in the midst of it: no fault of the job
+_CRON_S, _CRON_KEEP = 0.5, timedelta(days=1)  # how far cron looks ahead at least, and how long a tick waits at most
 _SUSPECT, _POISON = 2, 3  # crashes
 
 OnPoison = Callable[[str, tuple[Any, ...]], Awaitable[None]]
@@ -44,7 +53,7 @@ class LeasingWorker(Worker):
         stop: set it to end the worker in good order.
         drain: how long running jobs are given then.
         on_poison: told of a job that is set aside, with its function and arguments.
-        options: arq's own; `keep_result`, `max_tries` and others keep their meaning.
+        options: arq's own, `redis_pool` among them; `after_job_end` is not called.
     """
 
     def __init__(
@@ -60,25 +69,30 @@ class LeasingWorker(Worker):
         usual: dict[str, Any] = {"max_tries": _NEVER, "keep_result": 0, "poll_delay": _POLL_S, "log_results": False}
         usual |= {"health_check_interval": 10, "job_serializer": dumps, "job_deserializer": loads}
         super().__init__(functions, handle_signals=False, **usual | options)
-        token = uuid.uuid4().hex
-        self._leases = Leases(self.pool, queue_name=self.queue_name, lease=lease, token=token)
+        self._leases = Leases(self.pool, queue_name=self.queue_name, lease=lease, token=uuid.uuid4().hex)
         self._lease_s = lease.total_seconds()
         self._drain_s = drain.total_seconds()
         self._stop = stop
         self._over = asyncio.Event()
+        self._wake = asyncio.Event()
         self._on_poison = on_poison
+        self._pace = Pace()
+        self._ahead: deque[Claim] = deque()  # held, not begun
+        self._suspects: deque[Claim] = deque()  # held, to be run alone
         self._finished: list[Finish] = []
-        self._freed = asyncio.Event()
-        self._suspects: list[Claim] = []
+        self._renewed_s = self._chores_s = time.monotonic()
+        self._is_more = False
         self._is_lost = False
 
     async def main(self) -> None:
         """Work until `stop`, through every loss of Redis; in burst mode until the queue is empty."""
         self.ctx["redis"] = self.pool
-        renewal = asyncio.ensure_future(self._renew())
+        if self.on_startup:
+            await self.on_startup(self.ctx)
+        others = [asyncio.ensure_future(self._renew()), asyncio.ensure_future(self._wake_at_stop())]
         try:
             while not self._stop.is_set():
-                if not await self._turn_or_wait():
+                if not await self._turn_or_wait(claim=self._wanted()):
                     continue
                 if self.burst and await self._is_worked_off():
                     break
@@ -86,126 +100,200 @@ class LeasingWorker(Worker):
             await self._drain()
         finally:
             self._over.set()
-            await renewal
-            await end(*self.job_tasks.values(), *self.tasks.values())
+            await others[0]
+            await end(*others, *self.tasks.values())
 
-    async def _turn_or_wait(self) -> bool:
+    async def _turn_or_wait(self, *, claim: int) -> bool:
         """One turn; False if Redis did not answer, after a pause. What was to be given back is kept."""
         try:
-            await self._turn()
+            await self._turn(claim=claim)
         except (RedisError, OSError) as error:
             if not self._is_lost:  # one line an outage, not two a second
                 _log.warning("queue.lost", reason=type(error).__name__)
             self._is_lost = True
-            await _pause(self._stop, _RECONNECT_S)
+            await _pause(self._over, _RECONNECT_S)
             return False
         if self._is_lost:
             _log.info("queue.found")
         self._is_lost = False
         return True
 
-    async def _turn(self) -> None:
-        """Give back what is finished, take what is due, see to cron, aborts and health."""
+    async def _turn(self, *, claim: int) -> None:
+        """Give back what is finished, take what is due; now and then see to cron, aborts and health."""
+        if not self._pace.ahead():  # all slots are taken by long jobs: others may have free ones
+            self._hand_back(self._ahead)
         finished, self._finished = self._finished, []
         try:
-            lost, claims = await self._leases.turn(finished, claim=self._free_slots())
+            lost, claims = await self._leases.turn(finished, claim=claim)
         except (RedisError, OSError):
             self._finished = finished + self._finished
             raise
-        for job_id in lost:
-            _log.warning("job.superseded", job=job_id)
-        await self._see_to(claims)
-        if self.allow_abort_jobs:
-            await self._cancel_aborted_jobs()
-        await self.heart_beat()
+        if not self._is_lost:  # else it may have been given back by the turn whose answer did not come
+            for job_id in lost:
+                _log.warning("job.superseded", job=job_id)
+        if claims:
+            point("queue.claimed")
+        self._is_more = 0 < min(claim, MOST) <= len(claims)
+        self._take(claims)
+        await self._see_to_suspects()
+        if time.monotonic() >= self._chores_s:
+            self._chores_s = time.monotonic() + _CHORES_S
+            if self.allow_abort_jobs:
+                await self._cancel_aborted_jobs()
+            await self.heart_beat()
 
-    def _free_slots(self) -> int:
-        """How many jobs may be taken; 0 while a suspect waits to be run alone, or runs."""
+    def _wanted(self) -> int:
+        """How many jobs to take: one for each free slot and some ahead; 0 while suspects wait, or one runs alone."""
         if self._suspects or not self.allow_pick_jobs:
             return 0
-        free = self.max_jobs - len(self.tasks)
+        held = len(self.tasks) + len(self._ahead)
+        wanted = self.max_jobs + min(self._pace.ahead(), self.max_jobs) - held
         if self.burst and self.max_burst_jobs >= 0:
-            free = min(free, self.max_burst_jobs - self._jobs_started())
-        return max(free, 0)
+            wanted = min(wanted, self.max_burst_jobs - self._jobs_started() - len(self._ahead))
+        return max(wanted, 0)
 
-    async def _see_to(self, claims: list[Claim]) -> None:
+    def _take(self, claims: list[Claim]) -> None:
         for claim in claims:
             if claim.crashes >= _POISON:
-                await self._park(claim)
+                self._start(claim, self._set_aside(claim))
             elif claim.crashes == _SUSPECT:
                 _log.warning("job.suspected", job=claim.job_id, crashes=claim.crashes)
                 self._suspects.append(claim)
             else:
-                self._start(claim)
-        if self._suspects and not self.tasks:
-            alone = self._suspects[0]
-            await self._leases.begin_alone(alone)
-            self._start(alone)
+                self._ahead.append(claim)
+        self._fill_slots()
 
-    def _start(self, claim: Claim) -> None:
-        task = asyncio.ensure_future(run(self, claim, leases=self._leases))
+    def _fill_slots(self) -> None:
+        """Begin what is held, unless this worker was held up for so long that others may hold it by now."""
+        if self.allow_pick_jobs and time.monotonic() < self._renewed_s + self._lease_s:
+            while self._ahead and len(self.tasks) < self.max_jobs:
+                claim = self._ahead.popleft()
+                self._start(claim, run(self, claim, leases=self._leases))
+
+    async def _see_to_suspects(self) -> None:
+        if self._suspects and not self.tasks and not self._ahead and self.allow_pick_jobs:
+            alone = self._suspects[0]
+            if await self._leases.begin_alone(alone):
+                self._start(alone, run(self, alone, leases=self._leases))
+            else:
+                self._suspects.popleft()
+
+    def _start(self, claim: Claim, work: Coroutine[Any, Any, Outcome]) -> None:
+        task = asyncio.create_task(work)
         self.tasks[claim.job_id] = task
         task.add_done_callback(lambda done: self._give_back(claim, done))
 
     def _give_back(self, claim: Claim, done: "asyncio.Task[Outcome]") -> None:
         self.tasks.pop(claim.job_id, None)
         if self._suspects and self._suspects[0] is claim:
-            self._suspects.pop(0)
+            self._suspects.popleft()
         outcome = _outcome(claim, done)
         self.jobs_complete += outcome.complete
-        self.jobs_retried += outcome.finish.again_ms is not None
+        self.jobs_retried += outcome.again_ms is not None
         self.jobs_failed += outcome.failed
-        self._finished.append(outcome.finish_of(claim.job_id))
-        self._freed.set()
+        point("queue.finished")
+        self._finished.append(outcome.finish(claim))
+        self._pace.ended()
+        self._fill_slots()
+        self._wake.set()
 
-    async def _park(self, claim: Claim) -> None:
-        """Set a job aside that crashed its worker even when it ran alone."""
+    def _hand_back(self, claims: deque[Claim]) -> None:
+        """Give back what was not begun: its try, its crashes and its place in the queue stay as they were."""
+        unbegun = [claim for claim in claims if claim.job_id not in self.tasks]
+        self._finished += [Finish(claim, again_ms=0, refund=True) for claim in unbegun]
+        claims.clear()
+
+    async def _set_aside(self, claim: Claim) -> Outcome:
+        """Put a job away that crashed its worker even when it ran alone."""
         _log.error("job.poison", job=claim.job_id, crashes=claim.crashes)
         await self._leases.set_aside(claim)
-        self._finished.append(Finish(job_id=claim.job_id))
         if self._on_poison and claim.payload:
             job = loads(claim.payload)
             await self._on_poison(job["f"], tuple(job["a"]))
+        return Outcome(failed=True)
 
     async def _until_something_happens(self) -> None:
-        """A finished job, `stop`, or the next poll; then a moment for others to finish too."""
-        self._freed.clear()
+        """A finished job, more due jobs for free slots, `stop`, the next poll; then a moment for others to finish."""
+        if self._is_more and self._wanted():
+            return
+        self._wake.clear()
         if not self._finished:
-            waits = [asyncio.ensure_future(event.wait()) for event in (self._freed, self._stop)]
-            await asyncio.wait(waits, timeout=self.poll_delay_s, return_when=asyncio.FIRST_COMPLETED)
-            for wait in waits:
-                wait.cancel()
-        if self.tasks:
+            poll = asyncio.get_running_loop().call_later(self.poll_delay_s, self._wake.set)
+            await self._wake.wait()
+            poll.cancel()
+        if self._ahead:
             await asyncio.sleep(_COALESCE_S)
+
+    async def _wake_at_stop(self) -> None:
+        await self._stop.wait()
+        self._wake.set()
 
     async def _is_worked_off(self) -> bool:
         if 0 <= self.max_burst_jobs <= self._jobs_started():
             return True
-        return not self.tasks and not self._finished and await self.pool.zcard(self.queue_name) == 0
+        is_idle = not (self.tasks or self._finished or self._ahead or self._suspects)
+        return is_idle and await self.pool.zcard(self.queue_name) == 0
+
+    async def heart_beat(self) -> None:
+        """Tell health, and queue what cron says; by the server's clock, which all workers share."""
+        await self.record_health()
+        await self.run_cron(self._leases.now().astimezone(self.timezone), max(self.poll_delay_s, _CRON_S))
+
+    async def run_cron(self, n: datetime, delay: float, num_windows: int = 2) -> None:
+        """As arq's, except that this machine's clock is not asked."""
+        for job in self.cron_jobs:
+            if job.next_run is None and not job.run_at_startup:
+                job.calculate_next(n)
+                continue
+            tick = job.next_run or n
+            if tick < n + timedelta(seconds=delay * num_windows):
+                unique = f"{job.name}:{to_unix_ms(tick)}" if job.unique else None
+                options: dict[str, Any] = {"_job_id": job.job_id or unique, "_queue_name": self.queue_name}
+                await self.pool.enqueue_job(job.name, _defer_until=tick, _expires=_CRON_KEEP, **options)
+                job.calculate_next(tick)
 
     async def _renew(self) -> None:
-        """Hold on to the jobs that are held here, three times per lease; let go of what somebody else holds."""
+        """Hold on to what is held here, three times per lease; let go of what somebody else holds."""
+        pause_s = self._lease_s / 3
         while not self._over.is_set():
-            await _pause(self._over, self._lease_s / 3)
-            held = [*self.tasks, *(one.job_id for one in self._suspects), *(one.job_id for one in self._finished)]
-            if not held:
-                continue
-            with contextlib.suppress(RedisError, OSError):  # the next turn comes before the lease ends
-                for job_id in await self._leases.renew(held):
-                    if job_id in self.job_tasks:
-                        _log.warning("job.superseded", job=job_id)
-                        self.job_tasks[job_id].cancel()
+            await _pause(self._over, pause_s)
+            unbegun = [*self._ahead, *self._suspects]
+            held = {*self.tasks, *(one.job_id for one in unbegun), *(one.claim.job_id for one in self._finished)}
+            asked_s, pause_s = time.monotonic(), self._lease_s / 3
+            try:
+                lost = set(await self._leases.renew(held)) if held else set()
+            except (RedisError, OSError):
+                pause_s = min(pause_s, _RECONNECT_S)
+            else:
+                self._renewed_s = asked_s
+                self._let_go(lost)
+                self._fill_slots()
+
+    def _let_go(self, lost: set[str]) -> None:
+        self._ahead = deque(one for one in self._ahead if one.job_id not in lost)
+        self._suspects = deque(one for one in self._suspects if one.job_id not in lost or one.job_id in self.tasks)
+        for job_id in lost & self.job_tasks.keys():
+            _log.warning("job.superseded", job=job_id)
+            self.job_tasks[job_id].cancel()
 
     async def _drain(self) -> None:
-        """Give the jobs that run some seconds, then take them back to be run again; give everything back."""
-        if self.tasks:
-            await asyncio.wait(self.tasks.values(), timeout=self._drain_s)
+        """Hand back what was not begun, give the jobs that run some seconds, then take them back to be run again."""
+        self.allow_pick_jobs = False
+        give_up_s = time.monotonic() + self._drain_s
+        while True:
+            self._hand_back(self._ahead)
+            self._hand_back(self._suspects)
+            await self._turn_or_wait(claim=0)
+            if not self.tasks or time.monotonic() > give_up_s:
+                break
+            await self._until_something_happens()
         for task in self.job_tasks.values():
             task.cancel()
         if self.tasks:
             await asyncio.wait(self.tasks.values(), timeout=_GIVE_BACK_S)
-        await asyncio.sleep(0)  # done callbacks run
-        self._finished += [Finish(job_id=one.job_id, again_ms=0) for one in self._suspects]
+            await asyncio.sleep(0)  # done callbacks run
+        self._hand_back(self._ahead)
+        self._hand_back(self._suspects)
         with contextlib.suppress(RedisError, OSError):  # else the lease ends them
             await self._leases.turn(self._finished, claim=0)
             await self.pool.delete(self.health_check_key)
@@ -213,10 +301,10 @@ class LeasingWorker(Worker):
 
 def _outcome(claim: Claim, done: "asyncio.Task[Outcome]") -> Outcome:
     if done.cancelled():
-        return Outcome.again(refund=True)
+        return Outcome(again_ms=0, refund=True)
     if error := done.exception():
         _log.error("job.misrun", job=claim.job_id, reason=repr(error)[:200], again_s=_MISRUN_MS // 1000)
-        return Outcome.again(after_ms=_MISRUN_MS, refund=True)
+        return Outcome(again_ms=_MISRUN_MS, refund=True)
     return done.result()
 
 

@@ -31,14 +31,19 @@ def events(account: str) -> str:
     return f"vx:{{{account}}}:events"
 
 
-def callback(account: str, callback_id: str) -> str:
-    """Hash `head`, `body`: one raw callback. TTL: VOXROLL_RETENTION_JOURNAL."""
-    return f"vx:{{{account}}}:callback:{callback_id}"
-
-
 def callbacks(account: str) -> str:
-    """Sorted set of callback ids by time in ms. No TTL: the sweep drops those whose callback has expired."""
+    """Stream of accepted callbacks as they came. No TTL: the sweep trims it by age and by size."""
     return f"vx:{{{account}}}:callbacks"
+
+
+def callback_bytes(account: str) -> str:
+    """Number: bytes of headers and bodies in the stream of callbacks. No TTL: lives and dies with the stream."""
+    return f"vx:{{{account}}}:callbacks:bytes"
+
+
+def refused(account: str) -> str:
+    """Stream of refused callbacks, cut short. No TTL: every write trims it to a small number."""
+    return f"vx:{{{account}}}:refused"
 
 
 def health(account: str) -> str:

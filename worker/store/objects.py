@@ -3,6 +3,8 @@
 Audio never lives in Redis.
 """
 
+import errno
+import re
 from pathlib import Path
 
 import obstore
@@ -11,10 +13,17 @@ from obstore.store import LocalStore, from_url
 
 from config.settings import Settings
 from worker.enrollment.errors import RejectError, RetryLaterError
+from worker.enrollment.record import SpeakerId
 
 UPLOAD_SCHEME = "upload"  # sources that lie here: upload:<key>
 UPLOADS = "uploads"
 CLIPS = "clips"
+_FULL = re.compile(rf"(?:os error|Errno) (?:{errno.ENOSPC}|{errno.EDQUOT}|{errno.EFBIG})\b")
+
+
+def folder_of(kind: str, account: str, speaker_id: SpeakerId) -> str:
+    """Where everything of one kind and speaker lies, so that it can be forgotten as a whole."""
+    return f"{kind}/{account}/{speaker_id}"
 
 
 class ObjectStore:
@@ -33,7 +42,7 @@ class ObjectStore:
         try:
             await obstore.put_async(self._store, key, content)
         except (BaseError, OSError) as error:
-            raise RetryLaterError("object_store_failed", f"writing {key}: {type(error).__name__}") from error
+            raise _failed(error, f"writing {key}") from error
 
     async def get(self, key: str) -> bytes | None:
         """The bytes under the key, or None."""
@@ -43,7 +52,17 @@ class ObjectStore:
         except FileNotFoundError:
             return None
         except (BaseError, OSError) as error:
-            raise RetryLaterError("object_store_failed", f"reading {key}: {type(error).__name__}") from error
+            raise _failed(error, f"reading {key}") from error
+
+    async def forget(self, folder: str) -> None:
+        """Delete everything below a folder."""
+        try:
+            async for found in obstore.list(self._store, prefix=folder):
+                await obstore.delete_async(self._store, [one["path"] for one in found])
+        except FileNotFoundError:
+            return
+        except (BaseError, OSError) as error:
+            raise _failed(error, f"deleting {folder}") from error
 
     async def download(self, key: str, to: Path) -> None:
         """Copy what lies under the key into a file, piece by piece.
@@ -59,4 +78,11 @@ class ObjectStore:
         except FileNotFoundError as error:
             raise RejectError("not_found", "the upload is no longer stored; hand the recording in again") from error
         except (BaseError, OSError) as error:
-            raise RetryLaterError("object_store_failed", f"reading {key}: {type(error).__name__}") from error
+            raise _failed(error, f"reading {key}") from error
+
+
+def _failed(error: Exception, what: str) -> RetryLaterError:
+    """What is to be said of a store that failed; nothing is lost, the step is tried again."""
+    if _FULL.search(str(error)):
+        return RetryLaterError("object_store_full", f"{what}: no space is left; make room, it is tried again")
+    return RetryLaterError("object_store_failed", f"{what}: {type(error).__name__}")

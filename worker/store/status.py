@@ -5,6 +5,7 @@ Record, indexes, due time and events change in one script, so a crash leaves eit
 """
 
 import json
+from collections.abc import Collection
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from importlib import resources
@@ -65,6 +66,14 @@ class StatusStore:
         if version is None or blob is None:
             return Stored(Record(speaker_id=speaker_id), 0)
         return Stored(unpacked(blob), int(version))
+
+    async def many(self, speaker_ids: Collection[SpeakerId]) -> dict[SpeakerId, Record]:
+        """The records of several speakers in one round trip; who has none is left out."""
+        async with self._redis.pipeline(transaction=False) as pipe:
+            for speaker_id in speaker_ids:
+                pipe.hget(keys.speaker(self._account, speaker_id), "record")
+            blobs = await pipe.execute()
+        return {speaker_id: unpacked(blob) for speaker_id, blob in zip(speaker_ids, blobs, strict=True) if blob}
 
     async def apply(self, speaker_id: SpeakerId, *facts: Fact) -> Stored:
         """Add facts to the record, however many others write at the same time; no news costs no write."""
@@ -130,12 +139,8 @@ class StatusStore:
         behind = listing.read(cursor) if cursor else None
         found = await self._listing.entries(wanted, limit=limit + 1, cursor=behind, newest_first=newest_first)
         shown = found[:limit]
-        async with self._redis.pipeline(transaction=False) as pipe:
-            for _, member in shown:
-                pipe.hget(keys.speaker(self._account, SpeakerId(member)), "record")
-            blobs = await pipe.execute()
-        records = tuple(unpacked(blob) for blob in blobs if blob)
-        return Page(records, listing.written(shown[-1]) if len(found) > limit else None)
+        records = await self.many([SpeakerId(member) for _, member in shown])
+        return Page(tuple(records.values()), listing.written(shown[-1]) if len(found) > limit else None)
 
     async def counts(self, *, batch: str | None = None) -> dict[SpeakerState, int]:
         """How many speakers stand where, in all or in one batch."""

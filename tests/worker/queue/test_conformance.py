@@ -5,24 +5,18 @@ from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Any
 
-import pytest
 from arq import Retry
-from arq.connections import ArqRedis
+from arq.connections import ArqRedis, RedisSettings
+from arq.constants import result_key_prefix
 from arq.cron import cron
 from arq.jobs import Job as ArqJob
 from arq.jobs import JobStatus
-from arq.worker import Function, func
+from arq.worker import Function, RetryJob, async_check_health
 
 from config.settings import Settings
+from tests.worker.queue.rig import Context, named, until
 from worker.queue.jobs import Queue, dumps, loads
 from worker.queue.leasing import LeasingWorker
-
-Context = dict[str, Any]
-
-
-@pytest.fixture
-def queue(redis: ArqRedis, settings: Settings) -> Queue:
-    return Queue(redis, account=settings.account)
 
 
 def worker(redis: ArqRedis, queue: Queue, *functions: Function, **options: Any) -> LeasingWorker:
@@ -30,10 +24,6 @@ def worker(redis: ArqRedis, queue: Queue, *functions: Function, **options: Any) 
     return LeasingWorker(
         list(functions), lease=timedelta(seconds=5), queue_name=queue.name, redis_pool=redis, **usual | options
     )
-
-
-def named(name: str, function: Callable[..., Awaitable[Any]], **options: Any) -> Function:
-    return func(function, name=name, **options)  # type: ignore[arg-type]  # arq's protocol wants **kwargs
 
 
 def job(redis: ArqRedis, queue: Queue, job_id: str) -> ArqJob:
@@ -170,7 +160,7 @@ async def test_a_cron_tick_runs_once_however_many_workers(redis: ArqRedis, queue
     assert len(ticks) == len(set(ticks))
 
 
-async def test_health_is_told_while_it_lives(redis: ArqRedis, queue: Queue) -> None:
+async def test_health_is_told_while_it_lives(redis: ArqRedis, queue: Queue, settings: Settings) -> None:
     began, stop, let = asyncio.Event(), asyncio.Event(), asyncio.Event()
 
     async def work(_ctx: Context) -> None:
@@ -184,6 +174,8 @@ async def test_health_is_told_while_it_lives(redis: ArqRedis, queue: Queue) -> N
     async with asyncio.timeout(5):
         while not await redis.get(f"{queue.name}:health-check"):
             pass
+    there = RedisSettings(unix_socket_path=settings.redis.url.get_secret_value().removeprefix("unix://"))
+    assert await async_check_health(there, queue_name=queue.name) == 0  # what `arq --check` does
     let.set()
     stop.set()
     await running
@@ -202,6 +194,100 @@ async def test_burst_ends_with_the_queue_and_at_its_limit(redis: ArqRedis, queue
     rest = worker(redis, queue, named("work", work))
     await rest.main()
     assert rest.jobs_complete == 20
+
+
+async def test_a_retry_is_a_failure_where_retries_are_off(redis: ArqRedis, queue: Queue) -> None:
+    async def again(_ctx: Context) -> None:
+        raise Retry
+
+    made = await put(redis, queue, "again")
+    one = worker(redis, queue, named("again", again), retry_jobs=False, keep_result=60)
+    await one.main()
+    assert (one.jobs_retried, one.jobs_failed) == (0, 1)
+    info = await made.result_info()
+    assert info is not None
+    assert not info.success
+
+
+async def test_retry_job_runs_it_again_at_once(redis: ArqRedis, queue: Queue) -> None:
+    async def again(ctx: Context) -> int:
+        if ctx["job_try"] == 1:
+            raise RetryJob
+        tried: int = ctx["job_try"]
+        return tried
+
+    made = await put(redis, queue, "again")
+    await worker(redis, queue, named("again", again, keep_result=60)).main()
+    assert await made.result(timeout=1) == 2
+
+
+async def test_arguments_and_tries_are_the_enqueuers(redis: ArqRedis, queue: Queue) -> None:
+    seen = list[tuple[Any, ...]]()
+
+    async def work(ctx: Context, *args: Any, **kwargs: Any) -> None:
+        seen.append((ctx["job_try"], args, kwargs))
+
+    await put(redis, queue, "work", 1, [2, None], _job_try=4, word="ü")
+    (waiting,) = await redis.queued_jobs(queue_name=queue.name)
+    assert (waiting.function, list(waiting.args), waiting.kwargs) == ("work", [1, [2, None]], {"word": "ü"})
+    await worker(redis, queue, named("work", work)).main()
+    assert seen == [(4, (1, [2, None]), {"word": "ü"})]
+
+
+async def test_hooks_are_called_in_their_order(redis: ArqRedis, queue: Queue) -> None:
+    called = list[str]()
+
+    def hook(name: str) -> Callable[[Context], Awaitable[None]]:
+        async def call(ctx: Context) -> None:
+            called.append(f"{name} {ctx.get('job_try', '')}".strip())
+
+        return call
+
+    hooks = {name: hook(name) for name in ("on_startup", "on_job_start", "on_job_end")}
+    await put(redis, queue, "work")
+    await worker(redis, queue, named("work", hook("work")), **hooks).main()
+    assert called == ["on_startup", "on_job_start 1", "work 1", "on_job_end 1"]
+
+
+async def test_a_result_may_be_kept_for_ever(redis: ArqRedis, queue: Queue) -> None:
+    async def work(_ctx: Context) -> str:
+        return "kept"
+
+    made = await put(redis, queue, "work")
+    await worker(redis, queue, named("work", work, keep_result_forever=True)).main()
+    assert await made.result(timeout=1) == "kept"
+    assert await redis.ttl(result_key_prefix + made.job_id) == -1
+    await redis.delete(result_key_prefix + made.job_id)
+
+
+async def test_a_waiting_job_is_aborted_before_it_begins(redis: ArqRedis, queue: Queue) -> None:
+    ran = asyncio.Event()
+
+    async def work(_ctx: Context) -> None:
+        ran.set()
+
+    made = await put(redis, queue, "work", _defer_by=3600)
+    aborting = asyncio.create_task(made.abort(timeout=10, poll_delay=0.01))
+
+    async def is_moved_up() -> bool:
+        return await made.status() == JobStatus.queued
+
+    await until(is_moved_up)
+    await worker(redis, queue, named("work", work), allow_abort_jobs=True, keep_result=60).main()
+    assert await aborting
+    assert not ran.is_set()
+
+
+async def test_a_cron_job_may_run_at_startup(redis: ArqRedis, queue: Queue) -> None:
+    ran = asyncio.Event()
+
+    async def tick(_ctx: Context) -> None:
+        ran.set()
+
+    await worker(
+        redis, queue, cron_jobs=[cron(tick, month=1, run_at_startup=True)], max_burst_jobs=1, burst=True
+    ).main()
+    assert ran.is_set()
 
 
 async def test_payloads_are_json() -> None:

@@ -1,169 +1,99 @@
-"""Crashes: whose they are. A late finisher is fenced off, a poison job ends alone, its neighbours lose no try."""
+"""Crashes: whose they are. A poison job ends alone, its neighbours all complete, and none of them loses a try."""
 
 import asyncio
-import os
-import subprocess
-import sys
-from collections.abc import Awaitable, Callable
+from collections import Counter
+from contextlib import AsyncExitStack
 from datetime import timedelta
-from pathlib import Path
-from typing import Any
 
 import pytest
 from arq.connections import ArqRedis
-from arq.constants import in_progress_key_prefix, job_key_prefix, retry_key_prefix
-from arq.worker import Function, func
 
 from config.settings import Settings
-from worker.queue.jobs import Job, Queue
-from worker.queue.lease import Finish, Leases, poison
-from worker.queue.leasing import LeasingWorker
+from tests.worker.queue.rig import holds, job, job_id, leases, named, taken, told, until, worker_process, working
+from worker.queue.jobs import Queue
+from worker.queue.lease import poison
 
-LEASE = timedelta(milliseconds=200)
-_ROOT = Path(__file__).resolve().parents[3]
-
-
-@pytest.fixture
-async def queue(redis: ArqRedis, settings: Settings) -> Queue:
-    await redis.flushdb()  # arq's keys of a job carry its id alone, and these tests share ids
-    return Queue(redis, account=settings.account)
+LEASE_S = 0.4
+_NEIGHBOURS = [f"n{number}" for number in range(50)]
 
 
-def named(name: str, function: Callable[..., Awaitable[Any]]) -> Function:
-    return func(function, name=name)  # type: ignore[arg-type]  # arq's protocol wants **kwargs
+async def put_with_neighbours(queue: Queue, how: str, *, seconds: float = 0) -> None:
+    """Fifty neighbours, and in their midst the one that takes the process along."""
+    neighbours = [job(queue, name, "brief", name) for name in _NEIGHBOURS]
+    deadly = job(queue, "deadly", "deadly", how, str(seconds))
+    await queue.put([*neighbours[:25], deadly, *neighbours[25:]])
 
 
-def leases(redis: ArqRedis, queue: Queue, token: str, *, lease: timedelta = LEASE) -> Leases:
-    return Leases(redis, queue_name=queue.name, lease=lease, token=token)
-
-
-async def taken(held: Leases, *, job_ids: set[str]) -> list[Any]:
-    """What is claimed, once it is due."""
-    found = list[Any]()
-    async with asyncio.timeout(5):
-        while {claim.job_id for claim in found} != job_ids:
-            found += (await held.turn([], claim=100))[1]
-    return found
-
-
-async def test_a_late_finisher_changes_nothing(redis: ArqRedis, queue: Queue) -> None:
-    await queue.put([Job("work", (), "j")])
-    first, second = leases(redis, queue, "first"), leases(redis, queue, "second")
-    await taken(first, job_ids={"j"})
-    (again,) = await taken(second, job_ids={"j"})
-    assert (again.crashes, again.job_try) == (1, 1)
-    assert (await first.turn([Finish(job_id="j")], claim=0))[0] == ["j"]
-    assert (await first.turn([Finish(job_id="j", again_ms=0)], claim=0))[0] == ["j"]
-    assert await first.renew(["j"]) == ["j"]
-    assert await redis.exists(job_key_prefix + "j")
-    assert (await second.turn([Finish(job_id="j")], claim=0))[0] == []
-    assert await redis.exists(job_key_prefix + "j", in_progress_key_prefix + "j") == 0
+async def all_is_well(redis: ArqRedis, queue: Queue) -> None:
+    """The neighbours have ended, on their first try each; the poison is set aside; nothing waits, nothing is held."""
+    ended = Counter(entry.decode() for entry in await redis.lrange("ended", 0, -1))  # type: ignore[misc]  # redis-py
+    assert set(ended) == {f"{name}:1" for name in _NEIGHBOURS}
+    assert await redis.hkeys(poison(queue.name)) == [job_id(queue, "deadly").encode()]  # type: ignore[misc]  # redis-py
+    assert await redis.hkeys("told") == [b"deadly"]  # type: ignore[misc]  # redis-py
     assert await redis.zcard(queue.name) == 0
+    assert await holds(redis) == {}
+    await redis.delete("began", "ended", "told")
 
 
-async def test_a_renewed_lease_is_nobody_elses(redis: ArqRedis, queue: Queue) -> None:
-    await queue.put([Job("work", (), "j")])
-    first = leases(redis, queue, "first", lease=timedelta(seconds=30))
-    await taken(first, job_ids={"j"})
-    assert (await leases(redis, queue, "second").turn([], claim=10))[1] == []
-    assert await first.renew(["j"]) == []
+@pytest.mark.parametrize(("how", "code"), [("killed", -9), ("os._exit", 3), ("sys.exit", 4)])
+async def test_a_poison_job_takes_no_neighbour_along(
+    redis: ArqRedis, queue: Queue, settings: Settings, how: str, code: int
+) -> None:
+    """It may end three workers, the last time alone; the fourth sets it aside."""
+    await put_with_neighbours(queue, how)
+    url, codes = settings.redis.url.get_secret_value(), list[int]()
+    while 0 not in codes:
+        async with worker_process(url, queue, lease_s=LEASE_S, max_jobs=100, burst=True) as worker:
+            codes.append(await worker.ended())
+    assert codes == [code, code, code, 0]
+    await all_is_well(redis, queue)
 
 
-async def test_scripts_that_redis_forgot_are_loaded_again(redis: ArqRedis, queue: Queue, settings: Settings) -> None:
-    ran = asyncio.Event()
+async def test_a_job_that_hangs_its_worker_is_poison_too(redis: ArqRedis, queue: Queue, settings: Settings) -> None:
+    """A worker that can't renew is as good as dead: three hang, the last one with this job alone; a fourth goes on."""
+    await put_with_neighbours(queue, "blocking", seconds=600)
+    url = settings.redis.url.get_secret_value()
 
-    async def work(_ctx: dict[str, Any]) -> None:
-        ran.set()
+    async def is_set_aside() -> bool:
+        return bool(await redis.exists("told")) and await redis.zcard(queue.name) == 0
 
-    await redis.script_flush()
-    await queue.put([Job("work", (), "j")])
-    stop = asyncio.Event()
-    one = LeasingWorker([named("work", work)], lease=LEASE, stop=stop, queue_name=queue.name, redis_pool=redis)
-    running = asyncio.ensure_future(one.main())
-    await asyncio.wait_for(ran.wait(), 5)
-    stop.set()
-    await running
-    assert settings.account in queue.name
-
-
-async def test_an_unknown_function_waits_for_a_newer_worker(redis: ArqRedis, queue: Queue) -> None:
-    async def known(_ctx: dict[str, Any]) -> None: ...
-
-    await queue.put([Job("of_tomorrow", ("a",), "j")])
-    stop = asyncio.Event()
-    one = LeasingWorker([named("known", known)], lease=LEASE, stop=stop, queue_name=queue.name, redis_pool=redis)
-    running = asyncio.ensure_future(one.main())
-    async with asyncio.timeout(5):
-        while not await redis.exists(retry_key_prefix + "j") or await redis.exists(in_progress_key_prefix + "j"):
-            pass
-    stop.set()
-    await running
-    assert await redis.exists(job_key_prefix + "j")
-    assert await redis.zcard(queue.name) == 1
+    async with AsyncExitStack() as stack:
+        for _ in range(4):
+            await stack.enter_async_context(worker_process(url, queue, lease_s=LEASE_S, max_jobs=100))
+        await until(is_set_aside)
+    began = await redis.lrange("began", 0, -1)  # type: ignore[misc]  # redis-py
+    assert began.count(b"deadly:1") == 3
+    await all_is_well(redis, queue)
 
 
-async def test_an_unreadable_payload_is_set_aside(redis: ArqRedis, queue: Queue) -> None:
-    async def known(_ctx: dict[str, Any]) -> None: ...
-
-    await redis.set(job_key_prefix + "j", b"\x80\x04pickle")
-    await redis.zadd(queue.name, {"j": 1})
-    one = LeasingWorker(
-        [named("known", known)],
-        lease=LEASE,
-        stop=asyncio.Event(),
-        queue_name=queue.name,
-        redis_pool=redis,
-        burst=True,
-    )
-    await one.main()
-    assert await redis.hget(poison(queue.name), "j") == b"\x80\x04pickle"  # type: ignore[misc]  # redis-py
-
-
-_WORKER = """
-import asyncio, os, sys
-from datetime import timedelta
-from arq.worker import func
-from config.settings import Redis
-from worker.queue.connect import client
-from worker.queue.leasing import LeasingWorker
-
-async def innocent(ctx, name):
-    await asyncio.sleep(0.05)
-    await ctx["redis"].hincrby("done", name + ":" + str(ctx["job_try"]), 1)
-
-async def deadly(ctx):
-    await asyncio.sleep(0.02)
-    os.kill(os.getpid(), 9)
-
-async def told(function, args):
-    await pool.hset("told", function, str(args))
-
-async def main():
-    global pool
-    pool = client(Redis(url=sys.argv[1]), queue_name=sys.argv[2])
-    functions = [func(innocent, name="innocent"), func(deadly, name="deadly")]
-    await LeasingWorker(functions, lease=timedelta(seconds=0.3), stop=asyncio.Event(), queue_name=sys.argv[2],
-                        redis_pool=pool, max_jobs=100, on_poison=told, burst=True).main()
-
-asyncio.run(main())
-"""
-
-
-async def test_a_poison_job_takes_no_neighbour_along(redis: ArqRedis, queue: Queue, settings: Settings) -> None:
-    """It may kill its worker three times, the last time alone; fifty neighbours run once each, on their first try."""
-    neighbours = [Job("innocent", (f"n{number}",), f"n{number}") for number in range(50)]
-    await queue.put([*neighbours[:25], Job("deadly", (), "deadly"), *neighbours[25:]])
-    command = [sys.executable, "-c", _WORKER, settings.redis.url.get_secret_value(), queue.name]
-    deaths = 0
-    for _ in range(5):
-        ended = subprocess.run(command, cwd=_ROOT, env=os.environ, capture_output=True, timeout=60, check=False)  # noqa: ASYNC221 -- one after the other
-        if ended.returncode == 0:
-            break
-        deaths += ended.returncode == -9
-    assert deaths == 3, ended.stderr.decode()[-2000:]
-    done = await redis.hgetall("done")  # type: ignore[misc]  # redis-py
-    assert done == {f"n{number}:1".encode(): b"1" for number in range(50)}
-    assert await redis.hkeys(poison(queue.name)) == [b"deadly"]  # type: ignore[misc]  # redis-py
-    assert await redis.hgetall("told") == {b"deadly": b"()"}  # type: ignore[misc]  # redis-py
+async def test_a_job_without_memory_fails_alone(redis: ArqRedis, queue: Queue, settings: Settings) -> None:
+    """MemoryError is an error like any other: the job's own end, not the worker's."""
+    await put_with_neighbours(queue, "MemoryError")
+    async with worker_process(
+        settings.redis.url.get_secret_value(), queue, lease_s=30, max_jobs=100, burst=True
+    ) as worker:
+        assert await worker.ended() == 0
+    assert await told(redis, "ended", 50) == {f"{name}:1": 1 for name in _NEIGHBOURS}
+    assert await redis.exists(poison(queue.name)) == 0
     assert await redis.zcard(queue.name) == 0
-    await redis.delete("done", "told")
+    await redis.delete("began")
+
+
+async def test_a_stopped_worker_does_not_forget_a_suspects_crashes(redis: ArqRedis, queue: Queue) -> None:
+    """Neither of the one that runs alone, nor of the one that waits for its turn: both are suspects to the next one."""
+    await queue.put([job(queue, "one"), job(queue, "two")])
+    for number in range(2):
+        await taken(leases(redis, queue, f"dead{number}", lease_s=0.1), 2)
+    alone, runs = asyncio.Event(), list[str]()
+
+    async def work(ctx: dict[str, str]) -> None:
+        runs.append(ctx["job_id"])
+        alone.set()
+        await asyncio.Event().wait()
+
+    async with working(redis, queue, named("work", work), drain=timedelta(0)):
+        await asyncio.wait_for(alone.wait(), 20)
+    assert runs == [job_id(queue, "one")]
+    assert await holds(redis) == {job_id(queue, name): "|2|h" for name in ("one", "two")}
+    claims = await taken(leases(redis, queue, "next", lease_s=0.1), 2)
+    assert [(claim.crashes, claim.job_try) for claim in claims] == [(2, 1), (2, 1)]

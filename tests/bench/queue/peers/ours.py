@@ -32,7 +32,7 @@ async def _put(url: str, kind: str, count: int) -> float:
     queue = Queue(redis, account=_ACCOUNT)
     began = time.perf_counter()
     for first in range(0, count, _AT_ONCE):
-        await queue.put([Job(kind, (), f"{_ACCOUNT}:{n}") for n in range(first, min(count, first + _AT_ONCE))])
+        await queue.put([Job(kind, (), f"{{{_ACCOUNT}}}:{n}") for n in range(first, min(count, first + _AT_ONCE))])
     took = time.perf_counter() - began
     await close(redis)
     return took

@@ -1,0 +1,49 @@
+"""The front door for tests, as its process has it: the short way for callbacks before the application."""
+
+import contextlib
+import json
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+
+import aiohttp
+from pydantic import SecretStr
+
+from config.settings import Settings
+from tests.support.serving import serving
+from webhook.app import create_app
+from webhook.front import put_in_front
+from worker.contract.token import Claims, mint
+
+STATUS = {
+    "enrollmentId": "s1",
+    "enrollmentComplete": True,
+    "totalSpeechDuration": 14.2,
+    "totalEnrollDuration": 16.0,
+    "enrollmentQuality": "Average",
+}
+BODY = json.dumps(STATUS).encode()
+
+
+@contextlib.asynccontextmanager
+async def front_door(settings: Settings, *, short_way: bool = True) -> AsyncIterator[aiohttp.ClientSession]:
+    """A session that speaks to it, with as many connections as it likes."""
+    ready = put_in_front if short_way else None
+    async with (
+        serving(create_app(settings), ready=ready) as url,
+        aiohttp.ClientSession(url, connector=aiohttp.TCPConnector(limit=0)) as http,
+    ):
+        yield http
+
+
+def token(
+    settings: Settings, *, account: str | None = None, key: str = "k" * 48, ttl_s: float = 60, speaker_id: str = "s1"
+) -> str:
+    """The token of an attempt."""
+    claims = Claims(
+        account=account or settings.account,
+        speaker_id=speaker_id,
+        recording_id="r1",
+        attempt_id="a1",
+        expires_at=datetime.now(UTC) + timedelta(seconds=ttl_s),
+    )
+    return mint(claims, key=SecretStr(key))

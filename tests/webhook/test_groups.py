@@ -1,0 +1,184 @@
+"""Group commit by itself: who leaves with whom, and what each is told when the store is slow, broken or frozen."""
+
+import asyncio
+import contextlib
+from collections.abc import Sequence
+
+import pytest
+
+from webhook import groups
+from webhook.groups import FullError, Groups, NotWrittenError
+
+_SOON_S = 0.3
+
+
+class Store:
+    """Takes groups down; each write waits until it is let go, with an error or without."""
+
+    def __init__(self) -> None:
+        self.taken: list[list[int]] = []
+        self.came = asyncio.Semaphore(0)
+        self._doors: list[asyncio.Future[None]] = []
+
+    async def write(self, group: Sequence[int]) -> None:
+        self.taken.append(list(group))
+        door = asyncio.get_running_loop().create_future()
+        self._doors.append(door)
+        self.came.release()
+        await door
+
+    def let_go(self, error: Exception | None = None) -> None:
+        door = self._doors.pop(0)
+        if error:
+            door.set_exception(error)
+        else:
+            door.set_result(None)
+
+
+@pytest.fixture
+def store() -> Store:
+    return Store()
+
+
+def putting(some: Groups[int], *items: int) -> list[asyncio.Task[None]]:
+    return [asyncio.create_task(some.put(item)) for item in items]
+
+
+async def test_the_first_leaves_at_once_and_the_later_ones_together(store: Store) -> None:
+    some = Groups[int](store.write, timeout_s=5)
+    first = putting(some, 1)
+    await store.came.acquire()
+    later = putting(some, 2, 3, 4)
+    await asyncio.sleep(0)
+    assert store.taken == [[1]]
+    store.let_go()
+    await asyncio.gather(*first)
+    await store.came.acquire()
+    assert store.taken == [[1], [2, 3, 4]]
+    assert not any(task.done() for task in later)
+    store.let_go()
+    await asyncio.gather(*later)
+
+
+async def test_those_that_come_in_the_same_moment_leave_together(store: Store) -> None:
+    some = Groups[int](store.write, timeout_s=5)
+    tasks = putting(some, *range(300))
+    for size in (128, 128, 44):
+        await store.came.acquire()
+        assert len(store.taken[-1]) == size
+        store.let_go()
+    await asyncio.gather(*tasks)
+    assert [item for group in store.taken for item in group] == list(range(300))
+
+
+async def test_a_failure_is_told_to_the_group_and_to_all_that_wait(store: Store) -> None:
+    some = Groups[int](store.write, timeout_s=5)
+    group = putting(some, 1, 2)
+    await store.came.acquire()
+    waiting = putting(some, 3, 4)
+    await asyncio.sleep(0)
+    store.let_go(ConnectionError("gone"))
+    told = await asyncio.gather(*group, *waiting, return_exceptions=True)
+    assert [(type(one), type(getattr(one, "__cause__", None))) for one in told] == [
+        (NotWrittenError, ConnectionError)
+    ] * 4
+    assert store.taken == [[1, 2]]
+
+
+async def test_after_a_failure_the_next_is_tried_again(store: Store) -> None:
+    some = Groups[int](store.write, timeout_s=5)
+    (failing,) = putting(some, 1)
+    await store.came.acquire()
+    store.let_go(ConnectionError("gone"))
+    with pytest.raises(NotWrittenError):
+        await failing
+    (again,) = putting(some, 1)
+    await store.came.acquire()
+    store.let_go()
+    await again
+
+
+async def test_one_that_goes_away_takes_nobody_with_it(store: Store) -> None:
+    some = Groups[int](store.write, timeout_s=5)
+    tasks = putting(some, 1, 2, 3)
+    await store.came.acquire()
+    waiting = putting(some, 4, 5)
+    await asyncio.sleep(0)
+    for gone in (tasks[1], waiting[0]):
+        gone.cancel()
+    await asyncio.wait({tasks[1], waiting[0]})
+    store.let_go()
+    await asyncio.gather(tasks[0], tasks[2])
+    await store.came.acquire()
+    store.let_go()
+    await waiting[1]
+
+
+async def test_a_frozen_store_is_given_up_in_time_and_its_late_end_hurts_nobody(store: Store) -> None:
+    some = Groups[int](store.write, timeout_s=_SOON_S)
+    hanging = putting(some, 1)
+    await store.came.acquire()
+    hanging += putting(some, 2)
+    told = await asyncio.gather(*hanging, return_exceptions=True)
+    assert [type(getattr(one, "__cause__", None)) for one in told] == [TimeoutError] * 2
+    (later,) = putting(some, 3)
+    await store.came.acquire()
+    assert store.taken == [[1], [3]]
+    store._doors.pop(0)  # noqa: SLF001 -- of the write that was cancelled
+    store.let_go()
+    await later
+
+
+async def test_a_write_that_does_not_heed_its_cancellation_is_left_behind(store: Store) -> None:
+    free = asyncio.Event()
+
+    async def deaf_at_first(group: Sequence[int]) -> None:
+        if list(group) != [1]:
+            await store.write(group)
+            return
+        while not free.is_set():
+            with contextlib.suppress(asyncio.CancelledError):
+                await free.wait()
+        raise ConnectionError("late")
+
+    some = Groups[int](deaf_at_first, timeout_s=_SOON_S)
+    with pytest.raises(NotWrittenError):
+        await some.put(1)
+    (second,) = putting(some, 2)
+    await store.came.acquire()
+    (third,) = putting(some, 3)
+    free.set()
+    for _ in range(5):  # the deaf one ends now, and must tell nobody
+        await asyncio.sleep(0)
+    store.let_go()
+    await second
+    await store.came.acquire()
+    store.let_go()
+    await third
+
+
+async def test_no_more_than_a_set_number_wait(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(groups, "_MOST_WAITING", 3)
+    some = Groups[int](store.write, timeout_s=5)
+    flying = putting(some, 0)
+    await store.came.acquire()
+    waiting = putting(some, 1, 2, 3)
+    await asyncio.sleep(0)
+    with pytest.raises(FullError):
+        await some.put(4)
+    store.let_go()
+    await store.came.acquire()
+    store.let_go()
+    await asyncio.gather(*flying, *waiting)
+
+
+async def test_closing_waits_for_what_is_under_way(store: Store) -> None:
+    some = Groups[int](store.write, timeout_s=5)
+    tasks = putting(some, 1)
+    await store.came.acquire()
+    closing = asyncio.create_task(some.close())
+    await asyncio.sleep(0)
+    assert not closing.done()
+    store.let_go()
+    await closing
+    await asyncio.gather(*tasks)

@@ -1,0 +1,104 @@
+"""`voxroll audit`: was every sample applied exactly once? Recomputed from records, journal and the API itself.
+
+The worker looks (`python -m worker --audit`), with the settings of the running `voxroll up` where there is one. Nothing
+is changed.
+"""
+
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from typing import Any
+
+import typer
+from rich.markup import escape
+
+from config.settings import load
+from voxroll.failure import CommandError, Exit
+from voxroll.progress import Steps, steps
+from voxroll.running import adopt
+from voxroll.show import JsonOption, as_data, err, out, rows, table
+from voxroll.up.child import tail_of
+
+_SHOWN = 50  # lines of a table; --json has them all
+_HELP = {
+    "applied_twice": "a sample counts twice at the API",
+    "heard_more": "the API has heard what the records don't call applied",
+    "missing_at_api": "the API lacks what the records call applied",
+    "erased_but_enrolled": "a speaker who was erased is enrolled at the API; erase again",
+    "record_behind": "the record lags behind the API; the next callback or sweep mends it",
+    "callback_lost": "an accepted callback was never reconciled: `voxroll callbacks replay ID`",
+    "callback_contradicts": "callback and record disagree: `voxroll callbacks show ID`",
+    "attempt_unknown": "a callback answers an attempt that no record knows",
+    "unknown_enrollment": "enrolled by somebody else, or its record was lost",
+    "stuck": "nothing has happened for longer than the settings allow",
+}
+
+
+def audit(*, as_json: JsonOption = False) -> None:
+    """Name every sample that was lost or applied twice, with its evidence; exit code 0 only if there is none."""
+    adopt(load())
+    findings: list[dict[str, Any]] = []
+    summary: dict[str, Any] = {}
+    with steps(quiet=as_json) as progress:
+        for line in _lines(progress):
+            kind = line.pop("type")
+            if kind == "finding":
+                findings.append(line)
+            elif kind == "summary":
+                summary = line
+    if as_json:
+        as_data({"findings": findings, **summary})
+    else:
+        _show(findings, summary)
+    if findings:
+        raise typer.Exit(int(Exit.FAILED))
+
+
+def _lines(progress: Steps) -> Iterator[dict[str, Any]]:
+    with (
+        tempfile.TemporaryFile("w+") as log,
+        subprocess.Popen(
+            [sys.executable, "-P", "-m", "worker", "--audit"],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
+        ) as process,
+    ):
+        if process.stdout is None:
+            raise AssertionError("it was asked for")
+        ended = False
+        for text in process.stdout:
+            line: dict[str, Any] = json.loads(text)
+            ended = line["type"] == "summary"
+            if line["type"] == "progress":
+                progress.total("speakers and callbacks looked at", max(line["enrollments"], line["speakers"]))
+                progress.at(line["speakers"])
+            yield line
+        if not ended:
+            log.seek(0)
+            said = tail_of(log.read(), 3)
+            raise CommandError("audit_failed", f"it came to no end: {said}", exit_code=Exit.UNAVAILABLE)
+
+
+def _show(findings: list[dict[str, Any]], summary: dict[str, Any]) -> None:
+    if findings:
+        made = table("exception", "speaker", "what", "evidence")
+        out.print(rows(made, (_cells(one) for one in findings[:_SHOWN])))
+        for code in dict.fromkeys(one["code"] for one in findings):
+            err.print(f"[dim]{code}: {_HELP.get(code, '')}[/]")
+        if len(findings) > _SHOWN:
+            err.print(f"[dim]{len(findings) - _SHOWN} more; all of them with --json[/]")
+    verdict = f"[red]{len(findings)} exceptions[/]" if findings else "[green]clean[/]"
+    out.print(
+        f"{verdict}: {summary['speakers']} speakers ({summary['settled']} settled), {summary['applied']} of "
+        f"{summary['samples']} samples applied, {summary['callbacks']} callbacks, {summary['enrollments']} enrollments"
+    )
+
+
+def _cells(finding: dict[str, Any]) -> list[str]:
+    evidence = ", ".join(f"{name} {value}" for name, value in finding["evidence"].items())
+    code, who = escape(str(finding["code"])), escape(str(finding["speakerId"]))
+    return [f"[red]{code}[/]", f"[bold]{who}[/]", escape(str(finding["detail"])), f"[dim]{escape(evidence)}[/]"]

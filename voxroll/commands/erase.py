@@ -1,0 +1,42 @@
+"""`voxroll erase`: forget a speaker for good, and never enroll that id again."""
+
+import asyncio
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+
+from voxroll.client import Client
+from voxroll.commands.duration import DurationOption, seconds
+from voxroll.documents import Speaker
+from voxroll.failure import CommandError
+from voxroll.show import JsonOption, as_data, err, out
+
+
+def erase(
+    speaker: Annotated[str, typer.Argument(help="Id of the speaker; one who is not known opts out beforehand.")],
+    *,
+    yes: Annotated[bool, typer.Option("--yes", help="Don't ask.")] = False,
+    timeout: DurationOption = "2m",
+    as_json: JsonOption = False,
+) -> None:
+    """Delete audio, enrollment and record of a speaker for good; the id is never enrolled again."""
+    if not yes and not as_json:
+        typer.confirm(f"Erase {speaker} for good?", abort=True, err=True)
+    found = asyncio.run(_erase(speaker, seconds(timeout)))
+    if as_json:
+        as_data(found.wire())
+        return
+    out.print(f"[bold]{escape(found.speaker_id)}[/] is erased; what the API held is deleted")
+    err.print("[dim]raw callbacks and events name the id until their retention ends[/]")
+
+
+async def _erase(speaker_id: str, wait_s: float) -> Speaker:
+    async with Client() as client:
+        await client.erase(speaker_id)
+        try:
+            async with asyncio.timeout(wait_s):
+                return await client.settled(speaker_id)
+        except TimeoutError as error:
+            message = f"{speaker_id} is blocked; its deletion at the API is still under way and goes on without you"
+            raise CommandError("erasure_pending", message) from error

@@ -1,0 +1,94 @@
+"""Group commit: what arrives together is written together, and each is told only once its own write is acknowledged.
+
+The first item leaves at once; those that come while it is under way leave with the next group. Where a group can't be
+written, all that wait fail with it, since the same store would not take them: nobody waits longer than one timeout, and
+no more than a set number wait at all. Items are opaque; the store is the caller's.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+_Group = Sequence[tuple[T, "asyncio.Future[Exception | None]"]]
+_MOST_AT_ONCE = 128
+_MOST_WAITING = 1_024  # 8 groups: some tens of milliseconds of work
+
+
+class FullError(Exception):
+    """As many as may wait do so already; nothing was tried."""
+
+
+class NotWrittenError(Exception):
+    """The group was not acknowledged; `__cause__` says why. It may be written all the same."""
+
+
+class Groups(Generic[T]):
+    """Writes items in groups.
+
+    Args:
+        write: writes a group, all of it or nothing; returns once it is acknowledged.
+        timeout_s: a group that isn't acknowledged by then has failed.
+    """
+
+    def __init__(self, write: Callable[[Sequence[T]], Awaitable[None]], *, timeout_s: float) -> None:
+        self._write = write
+        self._timeout_s = timeout_s
+        self._waiting: deque[tuple[T, asyncio.Future[Exception | None]]] = deque()
+        self._flight: asyncio.Task[None] | None = None
+
+    async def put(self, item: T) -> None:
+        """Return once the item is written.
+
+        Raises:
+            FullError: too many wait already.
+            NotWrittenError: the store did not acknowledge it in time, or at all.
+        """
+        if len(self._waiting) >= _MOST_WAITING:
+            raise FullError
+        told: asyncio.Future[Exception | None] = asyncio.get_running_loop().create_future()
+        self._waiting.append((item, told))  # a future for each: cancelling a shared one would end them all
+        if self._flight is None or self._flight.done():
+            self._flight = asyncio.create_task(self._fly())
+        failure = await told
+        if failure is not None:
+            raise NotWrittenError from failure
+
+    async def close(self) -> None:
+        """Wait until all that was put is written or has failed."""
+        if self._flight is not None:
+            await asyncio.wait({self._flight})
+
+    async def _fly(self) -> None:
+        """Write group after group until nothing waits, or until another flight has taken this one's place."""
+        flight, loop = self._flight, asyncio.get_running_loop()
+        while self._waiting and flight is self._flight:
+            group = [self._waiting.popleft() for _ in range(min(len(self._waiting), _MOST_AT_ONCE))]
+            timer = loop.call_later(self._timeout_s, self._give_up, group)
+            failure = await self._written([item for item, _ in group])
+            timer.cancel()
+            if flight is self._flight:
+                self._land(group, failure)
+
+    async def _written(self, items: list[T]) -> Exception | None:
+        try:
+            await self._write(items)
+        except Exception as failure:  # noqa: BLE001 -- each that waits is told
+            return failure
+        return None
+
+    def _give_up(self, group: "_Group[T]") -> None:
+        """Leave a flight that hangs to itself: it may not heed its cancellation, and another is to take its place."""
+        if self._flight is not None:
+            self._flight.cancel()
+            self._flight = None
+        self._land(group, TimeoutError(f"no acknowledgement within {self._timeout_s:g} s"))
+
+    def _land(self, group: "_Group[T]", failure: Exception | None) -> None:
+        if failure is not None:
+            group = [*group, *self._waiting]
+            self._waiting.clear()
+        for _, told in group:
+            if not told.done():  # whoever waited may have gone
+                told.set_result(failure)

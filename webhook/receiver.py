@@ -1,0 +1,125 @@
+"""webhookUrl: verify, write down, answer. Nothing else happens in the request.
+
+The raw callback and the job that will reconcile it are written in one step, together with those that arrived at the
+same time, and each is answered with 200 only once that is acknowledged. With Redis away the answer is 503, and the
+sender tries again. What is refused is written down elsewhere, without its token, and counted.
+"""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+
+import structlog
+from aiohttp import web
+from multidict import istr
+from redis.exceptions import RedisError
+
+from config.points import point
+from config.settings import Settings
+from webhook.answers import accepted
+from webhook.body import at_hand, read_body
+from webhook.groups import FullError, Groups, NotWrittenError
+from webhook.metrics import Metrics
+from webhook.problems import problem
+from webhook.refusals import Refusals
+from webhook.signature import Proof
+from worker.contract.callback import parse
+from worker.contract.token import Claims, KeyRing, verify
+from worker.enrollment.errors import RequestError
+from worker.store.journal import ACCEPTED, Arrived, Journal, Refused
+
+_KEPT_HEADERS = frozenset(
+    {b"content-type", b"user-agent", b"rcrequestid", b"date", b"webhook-id", b"webhook-timestamp"}
+)
+_ECHO = istr("Validation-Token")
+_LONGEST_ECHO = 256  # an answer to a validation must stay under 1 KiB
+_AGAIN = {"Retry-After": "1"}
+_log = structlog.get_logger()
+
+
+class Receiver:
+    """Takes callbacks in.
+
+    Args:
+        settings: account, keys and limits.
+        journal: where callbacks and their jobs are written.
+        metrics: where verdicts are counted.
+        now: the clock.
+    """
+
+    def __init__(self, settings: Settings, *, journal: Journal, metrics: Metrics, now: Callable[[], datetime]) -> None:
+        webhook = settings.webhook
+        self._account, self._most_bytes = settings.account, webhook.max_body_bytes
+        self._keys = KeyRing(webhook.token_key, webhook.former_token_keys)
+        self._proof = Proof(webhook)
+        self._journal, self._metrics, self._now = journal, metrics, now
+        self._groups = Groups[Arrived](self._write, timeout_s=settings.redis.timeout.total_seconds())
+        self._refusals = Refusals(journal)
+
+    async def receive(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Answer one callback; the last part of its path is its token.
+
+        Raises:
+            RequestError: it is refused; the code says why.
+        """
+        arrived = await self._verified(request, now=self._now())
+        refusal = await self._take(arrived) if arrived.body else None  # no body: a validation, nothing to write down
+        return refusal or accepted(request, echo=request.headers.get(_ECHO, "")[:_LONGEST_ECHO])
+
+    async def _verified(self, request: web.BaseRequest, *, now: datetime) -> Arrived:
+        claims, body = None, b""
+        try:
+            token = request.path.rpartition("/")[2]
+            claims = verify(token, keys=self._keys, account=self._account, now=now)
+            body = await read_body(request, limit=self._most_bytes)
+            if self._proof.is_required:
+                self._proof.check(request.headers, body, now=now)
+            if body or _ECHO not in request.headers:
+                parse(body)
+        except RequestError as error:
+            self._refuse(error.code, request, _arrived(request, claims, body or at_hand(request), now=now))
+            raise
+        return _arrived(request, claims, body, now=now)
+
+    async def _take(self, arrived: Arrived) -> web.Response | None:
+        """Write a callback down; the answer if that was not possible."""
+        try:
+            await self._groups.put(arrived)
+        except NotWrittenError:
+            self._metrics.verdict("redis_unavailable")
+            detail = "nothing was promised; send it again in a moment"
+            return problem(503, "redis_unavailable", detail, headers=_AGAIN)
+        except FullError:
+            self._metrics.verdict("busy")
+            return problem(503, "busy", "as many callbacks as may wait do so already", headers=_AGAIN)
+        return None
+
+    async def _write(self, group: Sequence[Arrived]) -> None:
+        point("callback.verified")
+        with self._metrics.write_s.time():
+            try:
+                await self._journal.write(group, now=self._now())
+            except (RedisError, OSError) as error:
+                _log.warning("callbacks.not_written", number=len(group), reason=type(error).__name__)
+                raise
+            except Exception:
+                _log.exception("callbacks.not_written", number=len(group))
+                raise
+        point("callback.written")
+        self._metrics.verdict(ACCEPTED, len(group))
+        self._metrics.group_size.observe(len(group))
+
+    def _refuse(self, code: str, request: web.BaseRequest, arrived: Arrived) -> None:
+        self._metrics.verdict(code)
+        size = max(request.content_length or 0, len(arrived.body))
+        self._refusals.add(Refused.cut(arrived, verdict=code, body_bytes=size))
+
+    async def close(self) -> None:
+        """Write what was taken in."""
+        await self._groups.close()
+        await self._refusals.close()
+
+
+def _arrived(request: web.BaseRequest, claims: Claims | None, body: bytes, *, now: datetime) -> Arrived:
+    kept = [name + b": " + value for name, value in request.raw_headers if name.lower() in _KEPT_HEADERS]
+    ids = (claims.speaker_id, claims.recording_id, claims.attempt_id) if claims else ("", "", "")
+    return Arrived(int(now.timestamp() * 1000), *ids, b"\n".join(kept), body)

@@ -1,0 +1,53 @@
+"""Refused callbacks are written down too, off the hot path: whoever sends them costs a bounded time and memory.
+
+At most so many wait, the newest; they are written a group at a time with a pause between two, and each group is one
+log line. What can't be written is lost: nothing was promised to its sender.
+"""
+
+import asyncio
+import contextlib
+from collections import Counter, deque
+
+import structlog
+from redis.exceptions import RedisError
+
+from worker.store.journal import Journal, Refused
+
+_MOST_WAITING = 256
+_PAUSE_S = 0.5
+
+_log = structlog.get_logger()
+
+
+class Refusals:
+    """Takes refused callbacks down to the journal."""
+
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+        self._waiting: deque[Refused] = deque(maxlen=_MOST_WAITING)
+        self._is_closing = asyncio.Event()
+        self._writing: asyncio.Task[None] | None = None
+
+    def add(self, refused: Refused) -> None:
+        """Have it written soon."""
+        self._waiting.append(refused)
+        if self._writing is None or self._writing.done():
+            self._writing = asyncio.create_task(self._write())
+
+    async def close(self) -> None:
+        """Write what waits, without a pause."""
+        self._is_closing.set()
+        if self._writing is not None:
+            await asyncio.wait({self._writing})
+
+    async def _write(self) -> None:
+        while self._waiting:
+            some = list(self._waiting)
+            self._waiting.clear()
+            _log.warning("callbacks.refused", codes=dict(Counter(one.verdict for one in some)))
+            try:
+                await self._journal.refuse(some)
+            except (RedisError, OSError) as error:
+                _log.warning("callbacks.refusals_lost", number=len(some), reason=type(error).__name__)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._is_closing.wait(), _PAUSE_S)

@@ -1,0 +1,84 @@
+"""What a sender may prove beyond the token in the URL: a Standard Webhooks signature, a verification token.
+
+Pure: headers and body in, a refusal out. Where the settings name a secret, its proof is required. Signatures are made
+over the raw body, before anything is read from it, and all comparisons take the same time whatever is wrong.
+
+https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
+"""
+
+import base64
+import binascii
+import hmac
+from collections.abc import Mapping
+from datetime import datetime
+
+from config.settings import SettingsError, Webhook
+from worker.enrollment.errors import RequestError
+
+_PREFIX = "whsec_"
+_KEY_BYTES = range(24, 65)  # of the specification
+_TOLERANCE_S = 300  # of the specification's libraries
+_LONGEST_TIME = 12  # digits of seconds since 1970
+_FORBIDDEN = 403
+
+
+class Proof:
+    """What is required of the sender by the settings.
+
+    Raises:
+        SettingsError: a secret that is not `whsec_` and base64 of 24 to 64 bytes.
+    """
+
+    def __init__(self, webhook: Webhook) -> None:
+        secrets = webhook.signing_secret.get_secret_value().replace(",", " ").split()
+        self._keys = [_key(secret) for secret in secrets]
+        self._token = webhook.verification_token.get_secret_value().encode()
+        self.is_required = bool(self._keys or self._token)
+
+    def check(self, headers: Mapping[str, str], body: bytes, *, now: datetime) -> None:
+        """Return if all that is required is there and right.
+
+        Raises:
+            RequestError: `callback_unverified`, `callback_unsigned`, `callback_signature_invalid`, `callback_stale`.
+        """
+        if self._token:
+            self._check_token(headers)
+        if self._keys:
+            self._check_signature(headers, body, now=now)
+
+    def _check_token(self, headers: Mapping[str, str]) -> None:
+        shown = headers.get("Verification-Token") or headers.get("Validation-Token", "")
+        if not hmac.compare_digest(shown.encode(errors="surrogateescape"), self._token):
+            raise _refusal("callback_unverified", "the header Verification-Token is missing or wrong")
+
+    def _check_signature(self, headers: Mapping[str, str], body: bytes, *, now: datetime) -> None:
+        message_id, sent, shown = (headers.get(f"webhook-{name}", "") for name in ("id", "timestamp", "signature"))
+        if not (message_id and sent and shown):
+            message = "the headers webhook-id, webhook-timestamp and webhook-signature are needed"
+            raise _refusal("callback_unsigned", message)
+        signed = f"{message_id}.{sent}.".encode(errors="surrogateescape") + body
+        right = [b"v1," + base64.b64encode(hmac.digest(key, signed, "sha256")) for key in self._keys]
+        given = shown.encode(errors="surrogateescape").split()
+        if not any([hmac.compare_digest(one, other) for one in given for other in right]):  # noqa: C419 -- all, always
+            raise _refusal("callback_signature_invalid", "no signature in webhook-signature fits the body")
+        is_time = sent.isascii() and sent.isdecimal() and len(sent) <= _LONGEST_TIME
+        if not is_time or abs(now.timestamp() - int(sent)) > _TOLERANCE_S:
+            message = (
+                f"signed at {sent[:_LONGEST_TIME]}: more than {_TOLERANCE_S} s from now, a replay or a wrong clock"
+            )
+            raise _refusal("callback_stale", message)
+
+
+def _key(secret: str) -> bytes:
+    name = "VOXROLL_WEBHOOK_SIGNING_SECRET"
+    try:
+        key = base64.b64decode(secret.removeprefix(_PREFIX), validate=True)
+    except binascii.Error as error:
+        raise SettingsError(f"{name}: what follows {_PREFIX} is not base64") from error
+    if not secret.startswith(_PREFIX) or len(key) not in _KEY_BYTES:
+        raise SettingsError(f"{name}: {_PREFIX} and base64 of 24 to 64 bytes is needed")
+    return key
+
+
+def _refusal(code: str, message: str) -> RequestError:
+    return RequestError(code, message, status=_FORBIDDEN)
