@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench-queue lock clean
+.PHONY: help demo test lint bench-queue bench-door lock clean
 
 help: ## show the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST)
@@ -29,6 +29,9 @@ lint: $(READY) ## check format, rules, types, import contracts and the deploymen
 
 bench-queue: $(READY) ## measure the queue beside stock arq and its peers (8 min; QUICK=1: 10 s)
 	$(BIN)/python -m tests.bench.queue.run
+
+bench-door: $(READY) ## measure the front door beside bare aiohttp and its peers (6 min; QUICK=1: 15 s)
+	$(BIN)/python -m tests.bench.door.run
 
 lock: ## resolve pyproject.toml anew into requirements.lock
 	@place=$$(mktemp -d) && trap 'rm -rf "$$place"' EXIT && $(PYTHON) -m venv "$$place" && \

@@ -1,17 +1,18 @@
 """Group commit: what arrives together is written together, and each is told only once its own write is acknowledged.
 
-The first item leaves at once; those that come while it is under way leave with the next group. Where a group can't be
-written, all that wait fail with it, since the same store would not take them: nobody waits longer than one timeout, and
-no more than a set number wait at all. Items are opaque; the store is the caller's.
+The first item leaves at once; those that come while others are under way leave with the next group. Where a group can't
+be written, all that wait fail with it, since the same store would not take them: nobody waits longer than one timeout,
+and no more than a set number wait at all. Items are opaque; the store is the caller's.
 """
 
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Generic, TypeVar
+from typing import Generic, TypeVar, cast
 
 T = TypeVar("T")
 _Group = Sequence[tuple[T, "asyncio.Future[Exception | None]"]]
+_FLIGHTS = 2  # one is written while the next gathers and leaves; a third gains nothing
 _MOST_AT_ONCE = 128
 _MOST_WAITING = 1_024  # 8 groups: some tens of milliseconds of work
 
@@ -36,7 +37,8 @@ class Groups(Generic[T]):
         self._write = write
         self._timeout_s = timeout_s
         self._waiting: deque[tuple[T, asyncio.Future[Exception | None]]] = deque()
-        self._flight: asyncio.Task[None] | None = None
+        self._flights: set[asyncio.Task[None]] = set()
+        self._is_leaving = False
 
     async def put(self, item: T) -> None:
         """Return once the item is written.
@@ -49,27 +51,30 @@ class Groups(Generic[T]):
             raise FullError
         told: asyncio.Future[Exception | None] = asyncio.get_running_loop().create_future()
         self._waiting.append((item, told))  # a future for each: cancelling a shared one would end them all
-        if self._flight is None or self._flight.done():
-            self._flight = asyncio.create_task(self._fly())
+        if len(self._flights) < _FLIGHTS and not self._is_leaving:
+            self._is_leaving = True  # until it does, all that comes goes with it
+            self._flights.add(asyncio.create_task(self._fly()))
         failure = await told
         if failure is not None:
             raise NotWrittenError from failure
 
     async def close(self) -> None:
         """Wait until all that was put is written or has failed."""
-        if self._flight is not None:
-            await asyncio.wait({self._flight})
+        while self._flights:
+            await asyncio.wait(self._flights)
 
     async def _fly(self) -> None:
-        """Write group after group until nothing waits, or until another flight has taken this one's place."""
-        flight, loop = self._flight, asyncio.get_running_loop()
-        while self._waiting and flight is self._flight:
+        """Write group after group until nothing waits, or until this flight is given up."""
+        loop, flight = asyncio.get_running_loop(), cast("asyncio.Task[None]", asyncio.current_task())
+        self._is_leaving = False
+        while self._waiting and flight in self._flights:
             group = [self._waiting.popleft() for _ in range(min(len(self._waiting), _MOST_AT_ONCE))]
-            timer = loop.call_later(self._timeout_s, self._give_up, group)
+            timer = loop.call_later(self._timeout_s, self._give_up, flight, group)
             failure = await self._written([item for item, _ in group])
             timer.cancel()
-            if flight is self._flight:
+            if flight in self._flights:
                 self._land(group, failure)
+        self._flights.discard(flight)  # at once: the next item to come must see that nobody is on the way
 
     async def _written(self, items: list[T]) -> Exception | None:
         try:
@@ -78,11 +83,10 @@ class Groups(Generic[T]):
             return failure
         return None
 
-    def _give_up(self, group: "_Group[T]") -> None:
+    def _give_up(self, flight: asyncio.Task[None], group: "_Group[T]") -> None:
         """Leave a flight that hangs to itself: it may not heed its cancellation, and another is to take its place."""
-        if self._flight is not None:
-            self._flight.cancel()
-            self._flight = None
+        self._flights.discard(flight)
+        flight.cancel()
         self._land(group, TimeoutError(f"no acknowledgement within {self._timeout_s:g} s"))
 
     def _land(self, group: "_Group[T]", failure: Exception | None) -> None:

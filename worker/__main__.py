@@ -43,8 +43,8 @@ from worker.store.status import StatusStore
 from worker.workshop import Workshop, utc_now
 
 _log = structlog.get_logger()
-_PREPARE_TIMEOUT_S = 600  # half an hour of audio over a slow link, on a busy machine
-_TIMEOUT_S = 120
+_SLACK_S = 30  # steps end themselves; arq's own timeout would drop the job
+_TIMEOUT_S = functions.LONGEST_S + _SLACK_S
 _HEALTH_S = 2
 
 
@@ -133,7 +133,7 @@ def _build(shop: Workshop, redis: ArqRedis, *, stop: asyncio.Event) -> LeasingWo
     sweep = f"{{{shop.queue.account}}}:sweep"  # its ids begin so: the hash tag keeps them on the queue's shard
     return LeasingWorker(
         [
-            func(functions.prepare, timeout=_PREPARE_TIMEOUT_S),
+            func(functions.prepare, timeout=functions.LONGEST_PREPARE_S + _SLACK_S),
             func(functions.submit, timeout=_TIMEOUT_S),
             func(functions.reconcile, timeout=_TIMEOUT_S),
             func(functions.look_up, timeout=_TIMEOUT_S),

@@ -4,8 +4,10 @@ No exception crosses the queue. What may pass is tried again later; Redis lost i
 is tried a few times, then told in the log, and its sample is set aside.
 """
 
+import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 
 import structlog
@@ -22,19 +24,24 @@ from worker.enrollment.errors import RetryLaterError
 from worker.enrollment.facts import SampleParked
 from worker.enrollment.record import AttemptId, RecordingId, SpeakerId
 from worker.enrollment.steps import Submit, next_steps
+from worker.queue.running import NotYet
 from worker.workshop import Workshop
 
 Context = dict[str, Any]
 _log = structlog.get_logger()
 _DEFECT_TRIES = 3
 _REDIS_PAUSE_S = 1.0
+_TRIES = frozenset({"source_unreachable", "source_unavailable"})  # each counts; `prepare` gives up after some
+LONGEST_S = 120.0
+LONGEST_PREPARE_S = 600.0  # half an hour of audio over a slow link, on a busy machine
 
 
 async def prepare(ctx: Context, speaker_id: str, recording_id: str) -> None:
     """Measure one recording and cut its sample."""
     shop: Workshop = ctx["shop"]
     who, what = SpeakerId(speaker_id), RecordingId(recording_id)
-    ended = await _attempt(ctx, lambda: preparing.prepare(shop, who, what, job_try=ctx["job_try"]))
+    step = partial(preparing.prepare, shop, who, what, job_try=ctx["job_try"])
+    ended = await attempt(ctx, step, longest_s=LONGEST_PREPARE_S)
     if isinstance(ended, Exception):
         await set_aside(shop, "prepare", (who, what), code="internal_error", reason=type(ended).__name__)
 
@@ -42,37 +49,37 @@ async def prepare(ctx: Context, speaker_id: str, recording_id: str) -> None:
 async def submit(ctx: Context, speaker_id: str) -> None:
     """Hand in the speaker's next sample."""
     shop: Workshop = ctx["shop"]
-    ended = await _attempt(ctx, lambda: submitting.submit(shop, SpeakerId(speaker_id)))
+    ended = await attempt(ctx, lambda: submitting.submit(shop, SpeakerId(speaker_id)))
     if isinstance(ended, Exception):
         await set_aside(shop, "submit", (speaker_id,), code="internal_error", reason=type(ended).__name__)
 
 
 async def reconcile(ctx: Context, callback_id: str) -> None:
     """Make one callback a fact."""
-    await _attempt(ctx, lambda: reconciling.reconcile(ctx["shop"], callback_id))
+    await attempt(ctx, lambda: reconciling.reconcile(ctx["shop"], callback_id))
 
 
 async def look_up(ctx: Context, speaker_id: str, recording_id: str, attempt_id: str) -> None:
     """Ask the API how an attempt ended."""
     shop: Workshop = ctx["shop"]
     names = SpeakerId(speaker_id), RecordingId(recording_id), AttemptId(attempt_id)
-    await _attempt(ctx, lambda: reconciling.look_up(shop, *names))
+    await attempt(ctx, lambda: reconciling.look_up(shop, *names))
 
 
 async def look_through(ctx: Context, page: str, worth: str, turn: str) -> None:
     """Settle open attempts by one page of the API's list."""
     shop: Workshop = ctx["shop"]
-    await _attempt(ctx, lambda: reconciling.look_through(shop, int(page), worth=int(worth), turn=Turn(int(turn))))
+    await attempt(ctx, lambda: reconciling.look_through(shop, int(page), worth=int(worth), turn=Turn(int(turn))))
 
 
 async def unenroll(ctx: Context, speaker_id: str) -> None:
     """Delete what is held of an erased speaker."""
-    await _attempt(ctx, lambda: unenrolling.unenroll(ctx["shop"], SpeakerId(speaker_id)))
+    await attempt(ctx, lambda: unenrolling.unenroll(ctx["shop"], SpeakerId(speaker_id)))
 
 
 async def sweep(ctx: Context) -> None:
     """Look at what is overdue."""
-    await _attempt(ctx, lambda: sweeping.sweep(ctx["shop"]))
+    await attempt(ctx, lambda: sweeping.sweep(ctx["shop"]))
 
 
 async def set_aside(
@@ -97,20 +104,22 @@ async def set_aside(
         await shop.tell(speaker_id, parked)
 
 
-async def _attempt(ctx: Context, step: Callable[[], Awaitable[str]]) -> str | Exception:
+async def attempt(
+    ctx: Context, step: Callable[[], Awaitable[str]], *, longest_s: float = LONGEST_S
+) -> str | Exception:
     """Run one step and write its canonical line; returns its outcome, or the defect that ended its last try."""
     log = _log.bind(job=ctx["job_id"], attempt=ctx["job_try"])
     began = time.monotonic()
     try:
-        outcome = await step()
+        async with asyncio.timeout(longest_s) as clock:
+            outcome = await step()
     except RetryLaterError as error:
-        tell = log.debug if error.code == "rate_limited" else log.info  # thousands may wait for their turn
-        tell("job.postponed", code=error.code, reason=error.message, after_s=error.after.total_seconds())
-        raise Retry(defer=error.after) from error
-    except (RedisError, OSError) as error:
-        log.warning("job.interrupted", reason=type(error).__name__, after_s=_REDIS_PAUSE_S)
-        raise Retry(defer=_REDIS_PAUSE_S) from error
+        log.info("job.postponed", code=error.code, reason=error.message, after_s=error.after.total_seconds())
+        raise (Retry if error.code in _TRIES else NotYet)(defer=error.after) from error
     except Exception as error:
+        if isinstance(error, RedisError | OSError) and not clock.expired():
+            log.warning("job.interrupted", reason=type(error).__name__, after_s=_REDIS_PAUSE_S)
+            raise NotYet(defer=_REDIS_PAUSE_S) from error
         last = ctx["job_try"] >= _DEFECT_TRIES
         log.exception("job.failed", again=not last)
         if last:

@@ -6,6 +6,7 @@ spent here. What computes runs in a thread.
 
 import asyncio
 import hashlib
+import math
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -116,5 +117,5 @@ def _measures(measured: preflight.Measures) -> Measures:
         clip_ratio=round(measured.clip_ratio, 5),
         level_dbfs=round(measured.level_dbfs, 1),
         narrow_band=measured.narrow_band,
-        consistency=round(measured.consistency, 3),
+        consistency=None if math.isnan(measured.consistency) else round(measured.consistency, 3),
     )

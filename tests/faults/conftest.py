@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
-from tests.faults.house import Guest, House, visiting
+from tests.support.house import Guest, House, visiting
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.faults.house import Guest
+from tests.support.house import Guest
 
 MODES = [
     "flaky",  # every other call 500

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.house import Guest
+from tests.support.house import Guest
 from tests.support.rooms import ROOMS, Room
 
 _CLOCK = Path(__file__).resolve().parents[1] / "support" / "clock"

@@ -2,7 +2,7 @@
 
 import resource
 
-from tests.faults.house import Guest
+from tests.support.house import Guest
 
 _NO_ROOM_BYTES = 100_000  # the shortest clip has 192 KB
 
@@ -11,9 +11,9 @@ async def test_without_room_for_clips_recordings_wait_and_submissions_go_on(gues
     rooms, points = guest.house.rooms, guest.house.points
     points.arm("order.written", "hold")
     ready = await guest.hand_in(samples=1)
-    await points.held("order.written")  # its clip is stored: no more room is needed
+    await points.held("order.written")  # its clip is stored: it needs no more room
     rooms.limit_files("worker", _NO_ROOM_BYTES)
-    waiting = await guest.hand_in(samples=1, fresh=True)
+    waiting = await guest.hand_in(samples=1)
     await rooms.logged("worker", "object_store_full")
     points.release("order.written")
     await guest.settled(ready)

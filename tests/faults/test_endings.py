@@ -3,7 +3,7 @@
 import asyncio
 import json
 
-from tests.faults.house import Guest
+from tests.support.house import Guest
 from tests.support.rooms import ROOMS
 
 

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from tests.faults.house import Guest
+from tests.support.house import Guest
 
 
 @pytest.mark.parametrize("point", ["prepare.stored", "facts.stored"])

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 import redis.asyncio as redis
 
-from tests.faults.house import Guest, House
+from tests.support.house import Guest, House
 
 _FROZEN_S = 10.0
 _BOUND_S = 6.0  # three tries of one second each, with pauses
@@ -56,7 +56,9 @@ async def _well(server: redis.Redis, house: House) -> None:
 
 
 @pytest.mark.parametrize("illness", [_full, _read_only, _disk_full])
-async def test_a_valkey_that_takes_no_writes_makes_senders_wait(guest: Guest, illness: Callable[[redis.Redis, House], Awaitable[None]]) -> None:
+async def test_a_valkey_that_takes_no_writes_makes_senders_wait(
+    guest: Guest, illness: Callable[[redis.Redis, House], Awaitable[None]]
+) -> None:
     house = guest.house
     await guest.hand_in()
     async with redis.Redis.from_url(house.valkey.url) as server:

@@ -67,6 +67,13 @@ class Rooms:
                 [sys.executable, "-m", room], cwd=_ROOT, env=env, pass_fds=pass_fds, stdout=log, stderr=log
             )
 
+    def run(self, room: Room, *arguments: str, within_s: float) -> subprocess.CompletedProcess[str]:
+        """Run a room's command to its end."""
+        command = [sys.executable, "-m", room, *arguments]
+        return subprocess.run(
+            command, cwd=_ROOT, env=self._env, capture_output=True, text=True, timeout=within_s, check=False
+        )
+
     def log_file(self, name: str) -> Path:
         return self._folder / f"{name}.log"
 

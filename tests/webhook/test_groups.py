@@ -27,6 +27,10 @@ class Store:
         self.came.release()
         await door
 
+    def forget(self) -> None:
+        """Those writes were given up."""
+        self._doors.clear()
+
     def let_go(self, error: Exception | None = None) -> None:
         door = self._doors.pop(0)
         if error:
@@ -44,18 +48,28 @@ def putting(some: Groups[int], *items: int) -> list[asyncio.Task[None]]:
     return [asyncio.create_task(some.put(item)) for item in items]
 
 
-async def test_the_first_leaves_at_once_and_the_later_ones_together(store: Store) -> None:
+async def under_way(some: Groups[int], store: Store, *items: int) -> list[asyncio.Task[None]]:
+    """Both flights are taken, by these two items."""
+    tasks = []
+    for item in items:
+        tasks += putting(some, item)
+        await store.came.acquire()
+    return tasks
+
+
+async def test_the_first_leave_at_once_and_the_later_ones_together(store: Store) -> None:
     some = Groups[int](store.write, timeout_s=5)
-    first = putting(some, 1)
-    await store.came.acquire()
-    later = putting(some, 2, 3, 4)
+    first = await under_way(some, store, 1, 2)
+    later = putting(some, 3, 4, 5)
     await asyncio.sleep(0)
-    assert store.taken == [[1]]
+    assert store.taken == [[1], [2]]
     store.let_go()
-    await asyncio.gather(*first)
+    await first[0]
     await store.came.acquire()
-    assert store.taken == [[1], [2, 3, 4]]
-    assert not any(task.done() for task in later)
+    assert store.taken == [[1], [2], [3, 4, 5]]
+    assert not any(task.done() for task in (first[1], *later))
+    store.let_go()
+    await first[1]
     store.let_go()
     await asyncio.gather(*later)
 
@@ -63,26 +77,26 @@ async def test_the_first_leaves_at_once_and_the_later_ones_together(store: Store
 async def test_those_that_come_in_the_same_moment_leave_together(store: Store) -> None:
     some = Groups[int](store.write, timeout_s=5)
     tasks = putting(some, *range(300))
-    for size in (128, 128, 44):
+    for _ in range(3):
         await store.came.acquire()
-        assert len(store.taken[-1]) == size
         store.let_go()
     await asyncio.gather(*tasks)
+    assert [len(group) for group in store.taken] == [128, 128, 44]
     assert [item for group in store.taken for item in group] == list(range(300))
 
 
 async def test_a_failure_is_told_to_the_group_and_to_all_that_wait(store: Store) -> None:
     some = Groups[int](store.write, timeout_s=5)
-    group = putting(some, 1, 2)
-    await store.came.acquire()
+    failing, other = await under_way(some, store, 1, 2)
     waiting = putting(some, 3, 4)
     await asyncio.sleep(0)
     store.let_go(ConnectionError("gone"))
-    told = await asyncio.gather(*group, *waiting, return_exceptions=True)
-    assert [(type(one), type(getattr(one, "__cause__", None))) for one in told] == [
-        (NotWrittenError, ConnectionError)
-    ] * 4
-    assert store.taken == [[1, 2]]
+    told = await asyncio.gather(failing, *waiting, return_exceptions=True)
+    causes = [(type(one), type(getattr(one, "__cause__", None))) for one in told]
+    assert causes == [(NotWrittenError, ConnectionError)] * 3
+    assert store.taken == [[1], [2]]
+    store.let_go()
+    await other
 
 
 async def test_after_a_failure_the_next_is_tried_again(store: Store) -> None:
@@ -102,7 +116,8 @@ async def test_one_that_goes_away_takes_nobody_with_it(store: Store) -> None:
     some = Groups[int](store.write, timeout_s=5)
     tasks = putting(some, 1, 2, 3)
     await store.came.acquire()
-    waiting = putting(some, 4, 5)
+    await under_way(some, store, 4)
+    waiting = putting(some, 5, 6)
     await asyncio.sleep(0)
     for gone in (tasks[1], waiting[0]):
         gone.cancel()
@@ -111,20 +126,19 @@ async def test_one_that_goes_away_takes_nobody_with_it(store: Store) -> None:
     await asyncio.gather(tasks[0], tasks[2])
     await store.came.acquire()
     store.let_go()
+    store.let_go()
     await waiting[1]
 
 
 async def test_a_frozen_store_is_given_up_in_time_and_its_late_end_hurts_nobody(store: Store) -> None:
     some = Groups[int](store.write, timeout_s=_SOON_S)
-    hanging = putting(some, 1)
-    await store.came.acquire()
-    hanging += putting(some, 2)
+    hanging = await under_way(some, store, 1, 2)
+    hanging += putting(some, 3)
     told = await asyncio.gather(*hanging, return_exceptions=True)
-    assert [type(getattr(one, "__cause__", None)) for one in told] == [TimeoutError] * 2
-    (later,) = putting(some, 3)
-    await store.came.acquire()
-    assert store.taken == [[1], [3]]
-    store._doors.pop(0)  # noqa: SLF001 -- of the write that was cancelled
+    assert [type(getattr(one, "__cause__", None)) for one in told] == [TimeoutError] * 3
+    store.forget()
+    (later,) = await under_way(some, store, 4)
+    assert store.taken == [[1], [2], [4]]
     store.let_go()
     await later
 
@@ -144,24 +158,23 @@ async def test_a_write_that_does_not_heed_its_cancellation_is_left_behind(store:
     some = Groups[int](deaf_at_first, timeout_s=_SOON_S)
     with pytest.raises(NotWrittenError):
         await some.put(1)
-    (second,) = putting(some, 2)
-    await store.came.acquire()
-    (third,) = putting(some, 3)
+    flying = await under_way(some, store, 2, 3)
+    (waiting,) = putting(some, 4)
     free.set()
     for _ in range(5):  # the deaf one ends now, and must tell nobody
         await asyncio.sleep(0)
+    assert store.taken == [[2], [3]]
     store.let_go()
-    await second
     await store.came.acquire()
     store.let_go()
-    await third
+    store.let_go()
+    await asyncio.gather(*flying, waiting)
 
 
 async def test_no_more_than_a_set_number_wait(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(groups, "_MOST_WAITING", 3)
     some = Groups[int](store.write, timeout_s=5)
-    flying = putting(some, 0)
-    await store.came.acquire()
+    flying = await under_way(some, store, 0, 0)
     waiting = putting(some, 1, 2, 3)
     await asyncio.sleep(0)
     with pytest.raises(FullError):
@@ -169,7 +182,21 @@ async def test_no_more_than_a_set_number_wait(store: Store, monkeypatch: pytest.
     store.let_go()
     await store.came.acquire()
     store.let_go()
+    store.let_go()
     await asyncio.gather(*flying, *waiting)
+
+
+async def test_one_that_comes_just_as_the_last_ended_is_not_left_behind() -> None:
+    async def at_once(_group: Sequence[int]) -> None:
+        pass
+
+    some = Groups[int](at_once, timeout_s=5)
+    async with asyncio.timeout(5):
+        for number in range(50):
+            waiting = putting(some, *range(3))
+            for _ in range(number % 7):
+                await asyncio.sleep(0)
+            await asyncio.gather(some.put(1), *waiting)
 
 
 async def test_closing_waits_for_what_is_under_way(store: Store) -> None:

@@ -10,15 +10,17 @@ local said = redis.call('HMGET', state, 'parked', 'probe', 'limit', 'window')
 local start, probe = math.max(now, tonumber(said[1] or 0)), tonumber(said[2] or -1)
 local limit, window = tonumber(said[3] or ARGV[5]), tonumber(said[4] or ARGV[6])
 redis.call('ZREMRANGEBYSCORE', granted, '-inf', now)
-local held, ahead = redis.call('ZCARD', granted), math.floor(limit * ARGV[7])
+local held, ahead, gap = redis.call('ZCARD', granted), math.floor(limit * ARGV[7]), 0
+local function sent(nth) -- when the nth call before now was sent
+  return tonumber(redis.call('ZREVRANGE', calls, nth - 1, nth - 1, 'WITHSCORES')[2] or 0)
+end
 local function free(others) -- when a call may leave before which so many others leave
   if limit == 0 then
     return start
   end
   local before = held + others
-  local nth = limit - before % limit - 1
-  local sent = redis.call('ZREVRANGE', calls, nth, nth, 'WITHSCORES')[2] or 0
-  return math.max(start, sent + window) + math.floor(before / limit) * window
+  local at = math.max(start, sent(limit - before % limit) + window) + math.floor(before / limit) * window
+  return math.max(at, math.max(start, sent(1) + gap) + before * gap)
 end
 local gone = redis.call('ZRANGEBYSCORE', due, '-inf', now - 300000, 'LIMIT', 0, 100) -- they came no more
 if #gone > 0 then
@@ -27,6 +29,9 @@ if #gone > 0 then
 end
 redis.call('ZADD', line, ARGV[3] * 1e13 + tonumber(redis.call('ZSCORE', line, who) or now) % 1e13, who)
 local rank = redis.call('ZRANK', line, who)
+if limit > 0 and redis.call('ZCARD', line) > limit then -- they leave one by one, lest all of them run into a penalty
+  gap = math.floor(0.8 * window / limit)
+end
 for _, other in ipairs(redis.call('ZRANGEBYSCORE', due, now - 1000, now, 'LIMIT', 0, 100)) do -- on their way here
   ahead = ahead + ((redis.call('ZRANK', line, other) or rank) < rank and 1 or 0)
 end

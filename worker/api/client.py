@@ -133,8 +133,9 @@ class EnrollmentApi:
         Raises:
             RetryLaterError: not now.
         """
+        leave = await self._governor.reserve(caller, turn=turn)
         await self._token.get()
-        return await self._governor.reserve(caller, turn=turn)
+        return leave
 
     async def submit(self, submission: Submission, *, leave: Leave) -> Reply:
         """Hand one sample in."""

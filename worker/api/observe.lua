@@ -6,13 +6,17 @@ local time = redis.call('TIME')
 local now = tonumber(ARGV[1]) or time[1] * 1000 + math.floor(time[2] / 1000)
 local said = redis.call('HMGET', KEYS[2], 'parked', 'probe')
 local parked, pause = tonumber(said[1] or 0), tonumber(ARGV[3])
+local is_probe = said[2] and tonumber(ARGV[2]) >= parked
+if ARGV[4] == '1' then -- when it is over, one call goes ahead: somebody else's may have started the penalty anew
+  -- A stranger who calls as often as we do would keep it running with us for ever: each probe waits twice as long.
+  local refused = redis.call('HINCRBY', KEYS[2], 'refused', is_probe and 1 or 0)
+  pause = math.min(pause * 2 ^ math.min(refused, 4), math.max(pause, 3600000))
+  redis.call('HSET', KEYS[2], 'probe', 0)
+elseif is_probe then
+  redis.call('HDEL', KEYS[2], 'probe', 'refused')
+end
 if pause > 0 then
   redis.call('HSET', KEYS[2], 'parked', math.max(parked, now + pause))
-end
-if ARGV[4] == '1' then -- when it is over, one call goes ahead: somebody else's may have started the penalty anew
-  redis.call('HSET', KEYS[2], 'probe', 0)
-elseif said[2] and tonumber(ARGV[2]) >= parked then
-  redis.call('HDEL', KEYS[2], 'probe')
 end
 if ARGV[5] then
   redis.call('HSET', KEYS[2], 'limit', ARGV[8], 'window', ARGV[9])

@@ -38,7 +38,7 @@ class MeasuresDocument(_Wire):
     clip_ratio: float
     level_dbfs: float
     narrow_band: bool
-    consistency: float
+    consistency: float | None
 
 
 class AttemptDocument(_Wire):

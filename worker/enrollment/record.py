@@ -93,7 +93,10 @@ class Recipe:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measures:
-    """What preflight measured of the sample. Units are in the names; `consistency` is a mean cosine."""
+    """What preflight measured of the sample. Units are in the names.
+
+    `consistency` is a mean cosine; None where there is too little speech to compare.
+    """
 
     duration_s: float
     speech_s: float
@@ -102,7 +105,7 @@ class Measures:
     clip_ratio: float
     level_dbfs: float
     narrow_band: bool
-    consistency: float
+    consistency: float | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,6 +21,10 @@ _log = structlog.get_logger()
 _FOR_A_NEWER_WORKER_MS = 60_000
 
 
+class NotYet(Retry):
+    """The job is to be run again later, and this run is no try: it was not its turn, or Redis was away."""
+
+
 class Outcome(NamedTuple):
     """How a run ended, in arq's counts, and how the job is given back."""
 
@@ -100,7 +104,8 @@ async def _call(worker: Worker, claim: Claim, job: _Job, function: Function | Cr
             del worker.job_tasks[claim.job_id]
     except (Retry, RetryJob) as retry:
         if worker.retry_jobs:
-            outcome = Outcome(again_ms=getattr(retry, "defer_score", None) or 0)
+            again_ms = getattr(retry, "defer_score", None) or 0
+            outcome = Outcome(again_ms=again_ms, refund=isinstance(retry, NotYet))
         else:
             outcome = _ended(worker, claim, job, function, success=False, result=retry, began_ms=began_ms)
     except asyncio.CancelledError as cancelled:

@@ -1,4 +1,4 @@
-"""A record as bytes and back: JSON, deflated (RFC 1950), which takes four fifths off a record with five samples."""
+"""A record as bytes and back: JSON, deflated (RFC 1950), which takes three quarters off a record with five samples."""
 
 import zlib
 

@@ -4,10 +4,12 @@ Closed loop (`rate` 0): every connection sends its next request as soon as it ha
 requests are due at fixed times whether or not the server keeps up, and latency counts from the time at which a request
 was due, so that a stall is seen by all that had to wait for it (wrk2's rule). Requests are made before the clock runs.
 
-In: `PORT CONNECTIONS SECONDS RATE ACCOUNT KEY`. Out: one JSON object on standard output. A warm-up goes uncounted.
+In: `PORT SECONDS COUNT RATE ACCOUNT KEY`; it ends after so many seconds or answers, 0: no limit. Out: a line when the
+warm-up is over and counting begins, and one JSON object at the end.
 """
 
 import asyncio
+import contextlib
 import json
 import random
 import re
@@ -24,6 +26,7 @@ from pydantic import SecretStr
 
 from worker.contract.token import Claims, mint
 
+_CONNECTIONS = 64
 _REQUESTS = 2_000  # different ones, sent in turn
 _WARM_UP_S = 0.5
 _TICK_S = 0.001  # libuv's timers are no finer
@@ -50,13 +53,15 @@ class Result:
 class _Load:
     """Requests, connections and what came of them."""
 
-    def __init__(self, requests: list[bytes], *, rate: float) -> None:
+    def __init__(self, requests: list[bytes], *, rate: float, count: int) -> None:
         self.rate = rate
         self.idle: deque[_Connection] = deque()
         self.due: deque[float] = deque()
         self.took = array("d")
         self.failed = 0
         self.counting = False
+        self.is_enough = asyncio.Event()
+        self._count = count
         self._requests = requests
         self._next = 0
 
@@ -78,13 +83,16 @@ class _Load:
             return
         if ok:
             self.took.append(time.perf_counter() - since)
+            if len(self.took) == self._count:
+                self.is_enough.set()
         else:
             self.failed += 1
 
-    async def keep_sending(self, until: float) -> None:
+    async def keep_sending(self) -> None:
         """Send what is due at every tick; the clock of the schedule doesn't wait for answers."""
         began, sent = time.perf_counter(), 0
-        while (now := time.perf_counter()) < until:
+        while True:
+            now = time.perf_counter()
             while began + sent / self.rate <= now:
                 at = began + sent / self.rate
                 sent += 1
@@ -173,20 +181,23 @@ def _body(speaker_id: str, chance: random.Random, *, bare: bool) -> dict[str, ob
     return status if bare else envelope
 
 
-async def run(port: int, requests: list[bytes], *, connections: int, seconds: float, rate: float) -> Result:
-    """Send for so long; rate in requests/s, 0 for a closed loop."""
+async def run(port: int, requests: list[bytes], *, seconds: float, count: int, rate: float) -> Result:
+    """Send for so long, or until so many are answered; rate in requests/s, 0 for a closed loop."""
     loop = asyncio.get_running_loop()
-    load = _Load(requests, rate=rate)
-    made = [await loop.create_connection(lambda: _Connection(load), "127.0.0.1", port) for _ in range(connections)]
+    load = _Load(requests, rate=rate, count=count)
+    made = [await loop.create_connection(lambda: _Connection(load), "127.0.0.1", port) for _ in range(_CONNECTIONS)]
     for _, connection in made:
         load.free(connection)
-    sending = loop.create_task(load.keep_sending(time.perf_counter() + _WARM_UP_S + seconds)) if rate else None
+    sending = loop.create_task(load.keep_sending()) if rate else None
     await asyncio.sleep(_WARM_UP_S)
+    sys.stdout.write("counting\n")
+    sys.stdout.flush()
     began, load.counting = time.perf_counter(), True
-    await asyncio.sleep(seconds)
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(load.is_enough.wait(), seconds or None)
     load.counting, took = False, time.perf_counter() - began
     if sending:
-        await sending
+        sending.cancel()
     for transport, _ in made:
         transport.abort()
     latencies = sorted(load.took)
@@ -205,10 +216,9 @@ def _at(latencies: list[float], share: float) -> float:
 
 
 def main() -> None:
-    port, connections, seconds, rate, account, key = sys.argv[1:]
-    work = run(
-        int(port), made_requests(account, key), connections=int(connections), seconds=float(seconds), rate=float(rate)
-    )
+    port, seconds, count, rate, account, key = sys.argv[1:]
+    requests = made_requests(account, key)
+    work = run(int(port), requests, seconds=float(seconds), count=int(count), rate=float(rate))
     json.dump(asdict(uvloop.run(work)), sys.stdout)
 
 

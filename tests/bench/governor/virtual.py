@@ -81,10 +81,6 @@ def redis_client(path: str, *, clock: Clock) -> Redis:
     """A client whose waiting holds the clock."""
 
     class Connection(UnixDomainSocketConnection):
-        async def connect(self) -> None:
-            with _holding(clock):
-                await super().connect()
-
         async def read_response(self, *args: Any, **kwargs: Any) -> Any:
             with _holding(clock):
                 answer = await super().read_response(*args, **kwargs)

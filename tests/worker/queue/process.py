@@ -28,7 +28,7 @@ let = asyncio.Event()
 async def brief(ctx: Context, name: str) -> None:
     """Take a moment."""
     await ctx["redis"].rpush("began", f"{name}:{ctx['job_try']}")
-    await asyncio.sleep(0.05)
+    await asyncio.sleep(0.02)
     await ctx["redis"].rpush("ended", f"{name}:{ctx['job_try']}")
 
 
@@ -71,7 +71,7 @@ async def main(
         await redis.hset("told", function, json.dumps(args))  # type: ignore[misc]  # redis-py
 
     await LeasingWorker(
-        [func(function, name=function.__name__) for function in (brief, held, deadly)],  # type: ignore[arg-type]  # arq
+        [func(function, name=function.__name__) for function in (brief, held, deadly)],
         lease=timedelta(seconds=lease_s),
         drain=timedelta(seconds=drain_s),
         stop=stop,

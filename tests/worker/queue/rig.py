@@ -1,4 +1,4 @@
-"""What the queue's tests share: workers in this process and in processes of their own, jobs, and what became of them."""
+"""What the queue's tests share: workers, in this process and in their own; jobs, and what became of them."""
 
 import asyncio
 import json
@@ -8,6 +8,7 @@ import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -58,6 +59,7 @@ def build(redis: ArqRedis, queue: Queue, *functions: Function, lease_s: float = 
     """A worker in this process."""
     usual: dict[str, Any] = {"poll_delay": 0.01, "queue_name": queue.name, "redis_pool": redis}
     usual |= {"stop": asyncio.Event(), "drain": timedelta(seconds=5)}
+    options["cron_jobs"] = [replace(cron_job) for cron_job in options.get("cron_jobs", [])]  # each has its own next run
     return LeasingWorker(list(functions), lease=timedelta(seconds=lease_s), **usual | options)
 
 
@@ -77,9 +79,9 @@ async def working(
 
 
 async def until(true: Callable[[], Awaitable[bool]]) -> None:
-    """Ask Redis until it is so."""
+    """Ask until it is so."""
     async with asyncio.timeout(PATIENCE_S):
-        while not await true():
+        while not await true():  # noqa: ASYNC110 -- Redis tells of what is asked here by no event
             await asyncio.sleep(0)
 
 
@@ -87,7 +89,7 @@ async def worked_off(redis: ArqRedis, queue: Queue) -> None:
     """Wait until the queue is empty."""
 
     async def is_empty() -> bool:
-        return await redis.zcard(queue.name) == 0
+        return not await redis.zcard(queue.name)
 
     await until(is_empty)
 

@@ -6,15 +6,14 @@ from datetime import timedelta
 from typing import Any
 
 from arq import Retry
-from arq.connections import ArqRedis, RedisSettings
+from arq.connections import ArqRedis
 from arq.constants import result_key_prefix
 from arq.cron import cron
 from arq.jobs import Job as ArqJob
 from arq.jobs import JobStatus
-from arq.worker import Function, RetryJob, async_check_health
+from arq.worker import Function, RetryJob
 
-from config.settings import Settings
-from tests.worker.queue.rig import Context, named, until
+from tests.worker.queue.rig import Context, named, until, working
 from worker.queue.jobs import Queue, dumps, loads
 from worker.queue.leasing import LeasingWorker
 
@@ -145,40 +144,32 @@ async def test_a_running_job_is_aborted(redis: ArqRedis, queue: Queue) -> None:
 
 
 async def test_a_cron_tick_runs_once_however_many_workers(redis: ArqRedis, queue: Queue) -> None:
-    ticks, ticked, stop = list[str](), asyncio.Event(), asyncio.Event()
+    ticks: asyncio.Queue[str] = asyncio.Queue()
 
     async def tick(ctx: Context) -> None:
-        ticks.append(ctx["job_id"])
-        ticked.set()
+        ticks.put_nowait(ctx["job_id"])
 
     jobs = [cron(tick, second=None, microsecond=0, name="tick")]
-    workers = [worker(redis, queue, burst=False, stop=stop, cron_jobs=list(jobs)) for _ in range(3)]
-    running = [asyncio.ensure_future(one.main()) for one in workers]
-    await asyncio.wait_for(ticked.wait(), 10)
-    stop.set()
-    await asyncio.gather(*running)
-    assert len(ticks) == len(set(ticks))
+    async with working(redis, queue, count=3, cron_jobs=jobs):
+        ran = [await asyncio.wait_for(ticks.get(), 5) for _ in range(3)]
+    assert len(ran) == len(set(ran))
+    assert [int(job_id.removeprefix("tick:")) - int(ran[0].removeprefix("tick:")) for job_id in ran] == [0, 1000, 2000]
 
 
-async def test_health_is_told_while_it_lives(redis: ArqRedis, queue: Queue, settings: Settings) -> None:
-    began, stop, let = asyncio.Event(), asyncio.Event(), asyncio.Event()
+async def test_health_is_told_while_it_lives(redis: ArqRedis, queue: Queue) -> None:
+    let = asyncio.Event()
 
     async def work(_ctx: Context) -> None:
-        began.set()
         await let.wait()
 
+    async def is_told() -> bool:
+        told = await redis.get(f"{queue.name}:health-check") or b""
+        return b"j_complete=0 j_failed=0 j_retried=0 j_ongoing=1 queued=1" in told
+
     await put(redis, queue, "work")
-    one = worker(redis, queue, named("work", work), burst=False, stop=stop, health_check_interval=0.01)
-    running = asyncio.ensure_future(one.main())
-    await asyncio.wait_for(began.wait(), 5)
-    async with asyncio.timeout(5):
-        while not await redis.get(f"{queue.name}:health-check"):
-            pass
-    there = RedisSettings(unix_socket_path=settings.redis.url.get_secret_value().removeprefix("unix://"))
-    assert await async_check_health(there, queue_name=queue.name) == 0  # what `arq --check` does
-    let.set()
-    stop.set()
-    await running
+    async with working(redis, queue, named("work", work), health_check_interval=0.01):
+        await until(is_told)
+        let.set()
     assert await redis.get(f"{queue.name}:health-check") is None
 
 
@@ -281,7 +272,8 @@ async def test_a_waiting_job_is_aborted_before_it_begins(redis: ArqRedis, queue:
 async def test_a_cron_job_may_run_at_startup(redis: ArqRedis, queue: Queue) -> None:
     ran = asyncio.Event()
 
-    async def tick(_ctx: Context) -> None:
+    async def tick(ctx: Context, *_args: Any, **_kwargs: Any) -> None:
+        assert ctx["job_try"] == 1
         ran.set()
 
     await worker(

@@ -1,4 +1,4 @@
-"""The lease itself, script by script: who holds a job, whose a crash is, where a job goes back to, answers that are lost."""
+"""The lease itself, script by script: who holds a job, whose a crash is, where a job goes back to, lost answers."""
 
 from arq.connections import ArqRedis
 from arq.constants import in_progress_key_prefix, result_key_prefix, retry_key_prefix
@@ -55,7 +55,7 @@ async def test_a_holder_that_was_held_up_keeps_what_nobody_took(redis: ArqRedis,
 
 
 async def test_a_job_that_somebody_moved_stays_its_holders(redis: ArqRedis, queue: Queue) -> None:
-    """arq's abort puts a job first in the queue even while it runs."""
+    """What arq's abort does: it puts a job first in the queue even while it runs."""
     await queue.put([job(queue, "j")])
     (claim,) = await taken(leases(redis, queue, "holder", lease_s=30))
     await redis.zadd(queue.name, {claim.job_id: 1})

@@ -77,7 +77,7 @@ async def test_a_backlog_of_any_age_is_run(redis: ArqRedis, queue: Queue, work: 
     then_ms = int((datetime.now(UTC) - timedelta(days=40)).timestamp() * 1000)
     await queue.put([job(queue, "j")])
     assert await redis.ttl(job_key_prefix + job_id(queue, "j")) == -1
-    old = {"t": None, "f": "work", "a": [], "k": {}, "et": then_ms}
+    old: dict[str, Any] = {"t": None, "f": "work", "a": [], "k": {}, "et": then_ms}
     await redis.set(job_key_prefix + job_id(queue, "j"), dumps(old))
     await redis.zadd(queue.name, {job_id(queue, "j"): then_ms})
     async with working(redis, queue, named("work", work.work)):
@@ -114,7 +114,7 @@ async def test_a_stopping_worker_gives_back_what_ends_meanwhile(redis: ArqRedis,
     running = asyncio.create_task(worker.main())
 
     async def only_slow_is_left() -> bool:
-        return await redis.zrange(queue.name, 0, -1) == [job_id(queue, "slow").encode()]
+        return bool(await redis.zrange(queue.name, 0, -1) == [job_id(queue, "slow").encode()])
 
     await until(only_slow_is_left)
     assert work.running == 1
@@ -204,7 +204,7 @@ async def test_queueing_twice_is_queueing_once_and_the_payload_is_json(redis: Ar
 
 async def test_what_a_worker_does_not_know_waits_for_a_newer_one(redis: ArqRedis, queue: Queue, work: Work) -> None:
     """A function, or a payload of a later version: neither dropped nor blamed, and run by whoever knows it."""
-    newer = {"t": None, "f": "work", "a": [], "k": {}, "et": 1, "v": VERSION + 1}
+    newer: dict[str, Any] = {"t": None, "f": "work", "a": [], "k": {}, "et": 1, "v": VERSION + 1}
     await queue.put([job(queue, "function", "of_tomorrow"), job(queue, "version")])
     await redis.set(job_key_prefix + job_id(queue, "version"), dumps(newer))
     now_ms = datetime.now(UTC).timestamp() * 1000

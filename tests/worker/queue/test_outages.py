@@ -1,4 +1,4 @@
-"""Redis frozen, restarted, emptied of scripts, or cut off before it answers: nothing is lost, and nothing runs twice."""
+"""Redis frozen, restarted, full, emptied of scripts, cut off before it answers: nothing is lost or runs twice."""
 
 import asyncio
 import signal

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 import redis as redis_sync
@@ -72,7 +73,8 @@ async def test_a_worker_needs_one_slot_alone(cluster: str) -> None:
         await redis.eval("#!lua\nredis.call('GET', KEYS[1]) return redis.call('GET', 'other')", 1, "one")  # type: ignore[misc]  # redis-py
     queue, ticked, tries = Queue(redis, account=_ACCOUNT), asyncio.Event(), list[int]()
 
-    async def tick(_ctx: Context) -> None:
+    async def tick(ctx: Context, *_args: Any, **_kwargs: Any) -> None:
+        assert ctx["job_try"] == 1
         ticked.set()
 
     async def work(ctx: Context) -> str:
@@ -99,4 +101,4 @@ async def test_a_worker_needs_one_slot_alone(cluster: str) -> None:
 
 
 async def _is_set_aside(redis: ArqRedis, queue: Queue) -> bool:
-    return await redis.hlen(poison(queue.name)) == 5  # type: ignore[misc]  # redis-py
+    return bool(await redis.hlen(poison(queue.name)) == 5)  # type: ignore[misc]  # redis-py

@@ -14,7 +14,7 @@ from worker.queue.jobs import Queue, loads
 
 
 async def test_rolling_stops_burn_no_try(redis: ArqRedis, queue: Queue, settings: Settings) -> None:
-    """Five deploys in the midst of long jobs: each worker ends well at once, and the sixth runs all on the first try."""
+    """Five deploys in the midst of long jobs: each worker ends well at once, the sixth runs all on the first try."""
     names = [f"j{number}" for number in range(10)]
     await queue.put(job(queue, name, "held", name) for name in names)
     before = await redis.zrange(queue.name, 0, -1, withscores=True)
