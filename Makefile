@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench-queue bench-door lock clean
+.PHONY: help demo test lint bench-governor bench-queue bench-door soak lock clean
 
 help: ## show the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST)
@@ -27,11 +27,18 @@ lint: $(READY) ## check format, rules, types, import contracts and the deploymen
 	$(BIN)/yamllint --strict deploy/compose.yaml
 	! test -x $(BIN)/hadolint || $(BIN)/hadolint deploy/Dockerfile
 
+bench-governor: $(READY) ## measure the rate governor over a simulated day (3 min; QUICK=1: an hour of it in 5 s)
+	$(BIN)/python -m tests.bench.governor.run
+
 bench-queue: $(READY) ## measure the queue beside stock arq and its peers (8 min; QUICK=1: 10 s)
 	$(BIN)/python -m tests.bench.queue.run
 
 bench-door: $(READY) ## measure the front door beside bare aiohttp and its peers (6 min; QUICK=1: 15 s)
 	$(BIN)/python -m tests.bench.door.run
+
+soak: $(READY) ## kill at random for ten minutes under a bad provider: nothing lost, nothing twice (SOAK_S, SOAK_SPEAKERS)
+	$(BIN)/voxroll model fetch
+	$(BIN)/python -m tests.soak.run
 
 lock: ## resolve pyproject.toml anew into requirements.lock
 	@place=$$(mktemp -d) && trap 'rm -rf "$$place"' EXIT && $(PYTHON) -m venv "$$place" && \

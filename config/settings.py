@@ -70,7 +70,12 @@ class Api(_Concern):
     callbacks: bool = Field(
         True, description="Ask for the result by callback at webhookUrl (202); off: wait for it in the answer (201)."
     )
-    calls: int = Field(0, ge=0, description="Calls allowed per window; 0: no limit. RingCentral's Heavy group: 10.")
+    calls: int = Field(
+        0,
+        ge=0,
+        description="Calls that all workers together make per window, or fewer if the API tells of a lower limit; 0: "
+        "as many as it tells of. RingCentral's Heavy group: 10.",
+    )
     window: Duration = Field(timedelta(seconds=60), description="The sliding window that `calls` counts in.")
 
 

@@ -6,15 +6,13 @@ import socket
 import sys
 
 import structlog
-from aiohttp import web
 
 from config import process
-from config.settings import Settings, SettingsError
+from config.settings import Settings, SettingsError, Webhook
 from webhook.app import create_app
-from webhook.front import put_in_front
+from webhook.direct import door
 
 _log = structlog.get_logger()
-_DRAIN_S = 10.0
 _COLLECT_AFTER = 50_000  # new objects; the usual 700 stop a busy door for milliseconds, again and again
 
 
@@ -22,18 +20,19 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
     """Serve until `stop`, then let open requests end."""
     if not settings.webhook.token_key.get_secret_value():
         raise SettingsError("VOXROLL_WEBHOOK_TOKEN_KEY is not set: the front door and the worker need the same one")
-    runner = web.AppRunner(create_app(settings), access_log=None, shutdown_timeout=_DRAIN_S)
-    await runner.setup()
-    try:
-        put_in_front(runner)
+    listening = _listening(settings.webhook)
+    async with door(create_app(settings), listening):
         _spare_collections()
-        site = _site(runner, settings)
-        await site.start()
-        _log.info("webhook.started", address=site.name)
+        _log.info("webhook.started", address=listening.getsockname())
         await stop.wait()
-    finally:
-        await runner.cleanup()
     _log.info("webhook.stopped")
+
+
+def _listening(webhook: Webhook) -> socket.socket:
+    if webhook.fd is not None:
+        return socket.socket(fileno=webhook.fd)
+    family = socket.AF_INET6 if ":" in webhook.host else socket.AF_INET
+    return socket.create_server((webhook.host, webhook.port), family=family)
 
 
 def _spare_collections() -> None:
@@ -41,12 +40,6 @@ def _spare_collections() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(_COLLECT_AFTER, *gc.get_threshold()[1:])
-
-
-def _site(runner: web.AppRunner, settings: Settings) -> web.BaseSite:
-    if settings.webhook.fd is not None:
-        return web.SockSite(runner, socket.socket(fileno=settings.webhook.fd))
-    return web.TCPSite(runner, settings.webhook.host, settings.webhook.port)
 
 
 if __name__ == "__main__":

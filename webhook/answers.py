@@ -1,57 +1,33 @@
-"""The answer to an accepted callback, made once a second and written as it is: most of what a request costs otherwise.
+"""The answers to callbacks that are taken without a request: plain bytes, renewed when the date in them changes."""
 
-Only for clients of HTTP/1.1 that keep their connection; the others get an ordinary response with the same content.
-"""
-
+import functools
+import json
 import time
 from email.utils import formatdate
 
-from aiohttp import HttpVersion11, web
-from aiohttp.abc import AbstractStreamWriter
+from webhook.problems import document
 
-_BODY = b"{}"
-
-
-class _Prepared(web.StreamResponse):
-    """Writes the same bytes for everybody; only its date changes."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._made_at, self._bytes = 0, b""
-
-    async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter | None:
-        """Write the whole answer; a client that has gone gets nothing."""
-        if (now := int(time.time())) != self._made_at:
-            self._made_at, self._bytes = now, _answer(now)
-        if request.transport is not None:
-            request.transport.write(self._bytes)
-        return None
-
-    async def write_eof(self, data: bytes = b"") -> None:
-        """Nothing is left to write."""
-
-    @property
-    def keep_alive(self) -> bool:
-        """The connection stays open."""
-        return True
+LOST = (503, "redis_unavailable", "nothing was promised; send it again in a moment")
+AGAIN_S = "1"
 
 
-_PREPARED = _Prepared()
-
-
-def accepted(request: web.BaseRequest, *, echo: str = "") -> web.StreamResponse:
+def accepted() -> bytes:
     """200: the callback is written down."""
-    if not echo and request.version == HttpVersion11 and request.keep_alive:
-        return _PREPARED
-    headers = {"Validation-Token": echo} if echo else None
-    return web.Response(body=_BODY, content_type="application/json", headers=headers)
+    return _accepted(int(time.time()))
 
 
-def _answer(now: int) -> bytes:
-    head = (
-        "HTTP/1.1 200 OK",
-        "Content-Type: application/json",
-        f"Content-Length: {len(_BODY)}",
-        f"Date: {formatdate(now, usegmt=True)}",
-    )
-    return "\r\n".join([*head, "", ""]).encode() + _BODY
+def lost() -> bytes:
+    """503: it is not, as far as we know."""
+    body = json.dumps(document(*LOST)).encode()
+    return _bytes("503 Service Unavailable", "application/problem+json", body, f"Retry-After: {AGAIN_S}")
+
+
+@functools.lru_cache(maxsize=1)
+def _accepted(_second: int) -> bytes:
+    return _bytes("200 OK", "application/json", b"{}")
+
+
+def _bytes(status: str, content_type: str, body: bytes, *more: str) -> bytes:
+    date = formatdate(time.time(), usegmt=True)
+    head = [f"HTTP/1.1 {status}", f"Content-Type: {content_type}", f"Content-Length: {len(body)}", f"Date: {date}"]
+    return "\r\n".join([*head, *more, "", ""]).encode() + body

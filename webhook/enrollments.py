@@ -25,7 +25,7 @@ from worker.enrollment.errors import RequestError
 from worker.enrollment.record import Goal, SpeakerId
 from worker.enrollment.record import Quality as Grade
 from worker.intake import HandedIn, Order, SpeakerErasedError, batch_of, recording_from, speaker_id_of
-from worker.store.objects import UPLOADS, folder_of
+from worker.store.objects import UPLOADS, failed, folder_of
 
 _JSON_LIMIT = 262_144
 _FIELD_LIMIT = 1_024
@@ -124,9 +124,14 @@ async def _text(part: BodyPartReader) -> str:
 
 
 async def _store(part: BodyPartReader, room: Room, *, speaker_id: SpeakerId) -> HandedIn:
-    async with _spooled(part, limit=room.settings.intake.max_bytes) as (path, sha256):
-        key = f"{folder_of(UPLOADS, room.settings.account, speaker_id)}/{sha256}"
-        await room.objects.put(key, path)
+    try:
+        async with _spooled(part, limit=room.settings.intake.max_bytes) as (path, sha256):
+            key = f"{folder_of(UPLOADS, room.settings.account, speaker_id)}/{sha256}"
+            await room.objects.put(key, path)
+    except ConnectionError:
+        raise
+    except OSError as error:
+        raise failed(error, "keeping the upload") from error
     return HandedIn(f"upload:{key}", Path(unquote(part.filename or sha256[:12])).name[:200])
 
 

@@ -1,6 +1,6 @@
 """Group commit: what arrives together is written together, and each is told only once its own write is acknowledged.
 
-The first item leaves at once; those that come while others are under way leave with the next group. Where a group can't
+The first item leaves at once; those that come while it is under way leave with the next group. Where a group can't
 be written, all that wait fail with it, since the same store would not take them: nobody waits longer than one timeout,
 and no more than a set number wait at all. Items are opaque; the store is the caller's.
 """
@@ -11,8 +11,9 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Generic, TypeVar, cast
 
 T = TypeVar("T")
-_Group = Sequence[tuple[T, "asyncio.Future[Exception | None]"]]
-_FLIGHTS = 2  # one is written while the next gathers and leaves; a third gains nothing
+Told = Callable[[Exception | None], None]
+_Group = Sequence[tuple[T, Told]]
+_CROWD = 32  # so many waiting leave by a second flight: large groups cost each item least, but the store is never idle
 _MOST_AT_ONCE = 128
 _MOST_WAITING = 1_024  # 8 groups: some tens of milliseconds of work
 
@@ -36,7 +37,7 @@ class Groups(Generic[T]):
     def __init__(self, write: Callable[[Sequence[T]], Awaitable[None]], *, timeout_s: float) -> None:
         self._write = write
         self._timeout_s = timeout_s
-        self._waiting: deque[tuple[T, asyncio.Future[Exception | None]]] = deque()
+        self._waiting: deque[tuple[T, Told]] = deque()
         self._flights: set[asyncio.Task[None]] = set()
         self._is_leaving = False
 
@@ -47,16 +48,26 @@ class Groups(Generic[T]):
             FullError: too many wait already.
             NotWrittenError: the store did not acknowledge it in time, or at all.
         """
-        if len(self._waiting) >= _MOST_WAITING:
-            raise FullError
         told: asyncio.Future[Exception | None] = asyncio.get_running_loop().create_future()
-        self._waiting.append((item, told))  # a future for each: cancelling a shared one would end them all
-        if len(self._flights) < _FLIGHTS and not self._is_leaving:
-            self._is_leaving = True  # until it does, all that comes goes with it
-            self._flights.add(asyncio.create_task(self._fly()))
+        self.add(
+            item, lambda failure: None if told.done() else told.set_result(failure)
+        )  # whoever waited may have gone
         failure = await told
         if failure is not None:
             raise NotWrittenError from failure
+
+    def add(self, item: T, told: Told) -> None:
+        """Have the item written; `told` is called with None once it is, else with the reason why it may not be.
+
+        Raises:
+            FullError: too many wait already.
+        """
+        if len(self._waiting) >= _MOST_WAITING:
+            raise FullError
+        self._waiting.append((item, told))
+        if not self._is_leaving and self._may_leave(len(self._flights)):
+            self._is_leaving = True  # until it does, all that comes goes with it
+            self._flights.add(asyncio.create_task(self._fly()))
 
     async def close(self) -> None:
         """Wait until all that was put is written or has failed."""
@@ -67,7 +78,7 @@ class Groups(Generic[T]):
         """Write group after group until nothing waits, or until this flight is given up."""
         loop, flight = asyncio.get_running_loop(), cast("asyncio.Task[None]", asyncio.current_task())
         self._is_leaving = False
-        while self._waiting and flight in self._flights:
+        while flight in self._flights and self._waiting and self._may_leave(len(self._flights) - 1):
             group = [self._waiting.popleft() for _ in range(min(len(self._waiting), _MOST_AT_ONCE))]
             timer = loop.call_later(self._timeout_s, self._give_up, flight, group)
             failure = await self._written([item for item, _ in group])
@@ -75,6 +86,10 @@ class Groups(Generic[T]):
             if flight in self._flights:
                 self._land(group, failure)
         self._flights.discard(flight)  # at once: the next item to come must see that nobody is on the way
+
+    def _may_leave(self, others: int) -> bool:
+        """One flight leaves whenever something waits, a second one only with a crowd."""
+        return others == 0 or (others == 1 and len(self._waiting) >= _CROWD)
 
     async def _written(self, items: list[T]) -> Exception | None:
         try:
@@ -94,5 +109,4 @@ class Groups(Generic[T]):
             group = [*group, *self._waiting]
             self._waiting.clear()
         for _, told in group:
-            if not told.done():  # whoever waited may have gone
-                told.set_result(failure)
+            told(failure)

@@ -1,7 +1,7 @@
 """Errors as RFC 9457 problem details: a stable `code`, what was measured, the way out. Never a traceback."""
 
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import Any
 
 import structlog
 from aiohttp import web
@@ -10,27 +10,25 @@ from redis.exceptions import RedisError
 
 from worker.enrollment.errors import RequestError, VoxrollError
 
-R = TypeVar("R", bound=web.BaseRequest)
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 _log = structlog.get_logger()
 _CODES = {404: "no_such_route", 405: "method_not_allowed", 413: "body_too_large", 415: "unsupported_media_type"}
 
 
-def problem(status: int, code: str, detail: str, *, headers: dict[str, str] | None = None) -> web.Response:
+def document(status: int, code: str, detail: str) -> dict[str, Any]:
     """One problem document."""
     title = code.replace("_", " ")
-    document = {"type": f"urn:voxroll:problem:{code}", "title": title, "status": status, "code": code, "detail": detail}
-    return web.json_response(document, status=status, content_type="application/problem+json", headers=headers)
+    return {"type": f"urn:voxroll:problem:{code}", "title": title, "status": status, "code": code, "detail": detail}
+
+
+def problem(status: int, code: str, detail: str, *, headers: dict[str, str] | None = None) -> web.Response:
+    """The response that tells a problem."""
+    told = document(status, code, detail)
+    return web.json_response(told, status=status, content_type="application/problem+json", headers=headers)
 
 
 @web.middleware
-async def problems(
-    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
-) -> web.StreamResponse:
-    """`answered` as a middleware."""
-    return await answered(request, handler)
-
-
-async def answered(request: R, handler: Callable[[R], Awaitable[web.StreamResponse]]) -> web.StreamResponse:  # noqa: PLR0911 -- a line each
+async def problems(request: web.Request, handler: Handler) -> web.StreamResponse:  # noqa: PLR0911 -- a line each
     """Turn every error into a problem document."""
     try:
         return await handler(request)

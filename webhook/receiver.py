@@ -15,10 +15,11 @@ from redis.exceptions import RedisError
 
 from config.points import point
 from config.settings import Settings
-from webhook.answers import accepted
+from webhook.answers import AGAIN_S, LOST
 from webhook.body import at_hand, read_body
 from webhook.groups import FullError, Groups, NotWrittenError
 from webhook.metrics import Metrics
+from webhook.plain import Headers
 from webhook.problems import problem
 from webhook.refusals import Refusals
 from webhook.signature import Proof
@@ -32,7 +33,7 @@ _KEPT_HEADERS = frozenset(
 )
 _ECHO = istr("Validation-Token")
 _LONGEST_ECHO = 256  # an answer to a validation must stay under 1 KiB
-_AGAIN = {"Retry-After": "1"}
+_AGAIN = {"Retry-After": AGAIN_S}
 _log = structlog.get_logger()
 
 
@@ -55,43 +56,69 @@ class Receiver:
         self._groups = Groups[Arrived](self._write, timeout_s=settings.redis.timeout.total_seconds())
         self._refusals = Refusals(journal)
 
-    async def receive(self, request: web.BaseRequest) -> web.StreamResponse:
+    async def receive(self, request: web.Request) -> web.Response:
         """Answer one callback; the last part of its path is its token.
 
         Raises:
             RequestError: it is refused; the code says why.
         """
-        arrived = await self._verified(request, now=self._now())
-        refusal = await self._take(arrived) if arrived.body else None  # no body: a validation, nothing to write down
-        return refusal or accepted(request, echo=request.headers.get(_ECHO, "")[:_LONGEST_ECHO])
-
-    async def _verified(self, request: web.BaseRequest, *, now: datetime) -> Arrived:
-        claims, body = None, b""
+        arrived, echo = await self._verified(request), request.headers.get(_ECHO, "")[:_LONGEST_ECHO]
         try:
-            token = request.path.rpartition("/")[2]
-            claims = verify(token, keys=self._keys, account=self._account, now=now)
-            body = await read_body(request, limit=self._most_bytes)
-            if self._proof.is_required:
-                self._proof.check(request.headers, body, now=now)
-            if body or _ECHO not in request.headers:
-                parse(body)
-        except RequestError as error:
-            self._refuse(error.code, request, _arrived(request, claims, body or at_hand(request), now=now))
-            raise
-        return _arrived(request, claims, body, now=now)
-
-    async def _take(self, arrived: Arrived) -> web.Response | None:
-        """Write a callback down; the answer if that was not possible."""
-        try:
-            await self._groups.put(arrived)
+            if arrived.body:  # no body: a validation, nothing to write down
+                await self._groups.put(arrived)
         except NotWrittenError:
-            self._metrics.verdict("redis_unavailable")
-            detail = "nothing was promised; send it again in a moment"
-            return problem(503, "redis_unavailable", detail, headers=_AGAIN)
+            self.count_lost()
+            return problem(*LOST, headers=_AGAIN)
         except FullError:
             self._metrics.verdict("busy")
             return problem(503, "busy", "as many callbacks as may wait do so already", headers=_AGAIN)
-        return None
+        return web.json_response({}, headers={_ECHO: echo} if echo else None)
+
+    async def _verified(self, request: web.Request) -> Arrived:
+        claims, body, now = None, b"", self._now()
+        headers = [(name.lower(), value) for name, value in request.raw_headers]
+        try:
+            claims = self._claims(request.match_info["token"], now=now)
+            body = await read_body(request, limit=self._most_bytes)
+            if body or _ECHO not in request.headers:
+                self._check(headers, body, now=now)
+        except RequestError as error:
+            self._refuse(error.code, request, _arrived(claims, headers, body or at_hand(request), now=now))
+            raise
+        return _arrived(claims, headers, body, now=now)
+
+    def admit(self, token: str, headers: Headers, body: bytes) -> Arrived:
+        """Verify a callback that is all there; nothing is written or counted.
+
+        Raises:
+            RequestError: it is refused.
+        """
+        now = self._now()
+        claims = self._claims(token, now=now)
+        if len(body) > self._most_bytes:
+            raise RequestError("body_too_large", f"{len(body)} bytes, {self._most_bytes} allowed", status=413)
+        self._check(headers, body, now=now)
+        return _arrived(claims, headers, body, now=now)
+
+    def take(self, arrived: Arrived, told: Callable[[Exception | None], None]) -> None:
+        """Have a callback written down; `told` is called once it is, or with the reason why it could not be.
+
+        Raises:
+            FullError: too many wait already.
+        """
+        self._groups.add(arrived, told)
+
+    def count_lost(self) -> None:
+        """Count a callback that was not written down."""
+        self._metrics.verdict("redis_unavailable")
+
+    def _claims(self, token: str, *, now: datetime) -> Claims:
+        return verify(token, keys=self._keys, account=self._account, now=now)
+
+    def _check(self, headers: Headers, body: bytes, *, now: datetime) -> None:
+        if self._proof.is_required:
+            self._proof.check(headers, body, now=now)
+        parse(body)
 
     async def _write(self, group: Sequence[Arrived]) -> None:
         point("callback.verified")
@@ -119,7 +146,7 @@ class Receiver:
         await self._refusals.close()
 
 
-def _arrived(request: web.BaseRequest, claims: Claims | None, body: bytes, *, now: datetime) -> Arrived:
-    kept = [name + b": " + value for name, value in request.raw_headers if name.lower() in _KEPT_HEADERS]
+def _arrived(claims: Claims | None, headers: Headers, body: bytes, *, now: datetime) -> Arrived:
+    kept = [name + b": " + value for name, value in headers if name in _KEPT_HEADERS]
     ids = (claims.speaker_id, claims.recording_id, claims.attempt_id) if claims else ("", "", "")
     return Arrived(int(now.timestamp() * 1000), *ids, b"\n".join(kept), body)

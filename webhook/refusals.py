@@ -15,6 +15,7 @@ from worker.store.journal import Journal, Refused
 
 _MOST_WAITING = 256
 _PAUSE_S = 0.5
+_LAST_S = 2.0
 
 _log = structlog.get_logger()
 
@@ -35,10 +36,10 @@ class Refusals:
             self._writing = asyncio.create_task(self._write())
 
     async def close(self) -> None:
-        """Write what waits, without a pause."""
+        """Write what waits, without a pause; with Redis away it is not waited for."""
         self._is_closing.set()
         if self._writing is not None:
-            await asyncio.wait({self._writing})
+            await asyncio.wait({self._writing}, timeout=_LAST_S)
 
     async def _write(self) -> None:
         while self._waiting:

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from config.settings import SettingsError, Webhook
+from webhook.plain import Headers
 from worker.enrollment.errors import RequestError
 
 _PREFIX = "whsec_"
@@ -35,37 +36,38 @@ class Proof:
         self._token = webhook.verification_token.get_secret_value().encode()
         self.is_required = bool(self._keys or self._token)
 
-    def check(self, headers: Mapping[str, str], body: bytes, *, now: datetime) -> None:
+    def check(self, headers: Headers, body: bytes, *, now: datetime) -> None:
         """Return if all that is required is there and right.
 
         Raises:
             RequestError: `callback_unverified`, `callback_unsigned`, `callback_signature_invalid`, `callback_stale`.
         """
+        first = dict(reversed(headers))  # of several with one name the first counts
         if self._token:
-            self._check_token(headers)
+            self._check_token(first)
         if self._keys:
-            self._check_signature(headers, body, now=now)
+            self._check_signature(first, body, now=now)
 
-    def _check_token(self, headers: Mapping[str, str]) -> None:
-        shown = headers.get("Verification-Token") or headers.get("Validation-Token", "")
-        if not hmac.compare_digest(shown.encode(errors="surrogateescape"), self._token):
+    def _check_token(self, headers: Mapping[bytes, bytes]) -> None:
+        shown = headers.get(b"verification-token") or headers.get(b"validation-token", b"")
+        if not hmac.compare_digest(shown, self._token):
             raise _refusal("callback_unverified", "the header Verification-Token is missing or wrong")
 
-    def _check_signature(self, headers: Mapping[str, str], body: bytes, *, now: datetime) -> None:
-        message_id, sent, shown = (headers.get(f"webhook-{name}", "") for name in ("id", "timestamp", "signature"))
+    def _check_signature(self, headers: Mapping[bytes, bytes], body: bytes, *, now: datetime) -> None:
+        names = (b"webhook-id", b"webhook-timestamp", b"webhook-signature")
+        message_id, sent, shown = (headers.get(name, b"") for name in names)
         if not (message_id and sent and shown):
             message = "the headers webhook-id, webhook-timestamp and webhook-signature are needed"
             raise _refusal("callback_unsigned", message)
-        signed = f"{message_id}.{sent}.".encode(errors="surrogateescape") + body
+        signed = b".".join((message_id, sent, body))
         right = [b"v1," + base64.b64encode(hmac.digest(key, signed, "sha256")) for key in self._keys]
-        given = shown.encode(errors="surrogateescape").split()
+        given = shown.split()
         if not any([hmac.compare_digest(one, other) for one in given for other in right]):  # noqa: C419 -- all, always
             raise _refusal("callback_signature_invalid", "no signature in webhook-signature fits the body")
-        is_time = sent.isascii() and sent.isdecimal() and len(sent) <= _LONGEST_TIME
+        is_time = sent.isdigit() and len(sent) <= _LONGEST_TIME
         if not is_time or abs(now.timestamp() - int(sent)) > _TOLERANCE_S:
-            message = (
-                f"signed at {sent[:_LONGEST_TIME]}: more than {_TOLERANCE_S} s from now, a replay or a wrong clock"
-            )
+            when = sent[:_LONGEST_TIME].decode("latin-1")
+            message = f"signed at {when}: more than {_TOLERANCE_S} s from now, a replay or a wrong clock"
             raise _refusal("callback_stale", message)
 
 

@@ -7,6 +7,7 @@ agree is read once more before it is told: the line may be at work meanwhile.
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import Any, TypeVar
 
 from worker.api.client import EnrollmentApi
@@ -109,7 +110,7 @@ class Auditor:
     async def _listed(self) -> AsyncIterator[EnrollmentStatus]:
         number, pages = 1, 1
         while number <= pages:
-            page = await self._asked(lambda number=number: self.api.enrollments(number))
+            page = await self._asked(partial(self.api.enrollments, number))
             pages = page.total_pages
             for status in page.records:
                 yield status

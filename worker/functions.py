@@ -104,9 +104,7 @@ async def set_aside(
         await shop.tell(speaker_id, parked)
 
 
-async def attempt(
-    ctx: Context, step: Callable[[], Awaitable[str]], *, longest_s: float = LONGEST_S
-) -> str | Exception:
+async def attempt(ctx: Context, step: Callable[[], Awaitable[str]], *, longest_s: float = LONGEST_S) -> str | Exception:
     """Run one step and write its canonical line; returns its outcome, or the defect that ended its last try."""
     log = _log.bind(job=ctx["job_id"], attempt=ctx["job_try"])
     began = time.monotonic()

@@ -26,7 +26,7 @@ from worker.enrollment.record import (
     SpeakerId,
     Via,
 )
-from worker.enrollment.settle import settle
+from worker.enrollment.settle import NO_TRACE, settle
 from worker.enrollment.states import SampleState, sample_state
 from worker.queue import jobs
 from worker.workshop import Workshop
@@ -158,7 +158,7 @@ def _by_sums(
         outcome=outcome,
         via=Via.LOOKUP,
         enrollment=seen,
-        code=None if outcome is AttemptOutcome.APPLIED else "no_trace",
+        code=None if outcome is AttemptOutcome.APPLIED else NO_TRACE,
         message=None if outcome is AttemptOutcome.APPLIED else "the API shows no trace of the attempt",
     )
     return [answered]

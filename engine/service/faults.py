@@ -70,13 +70,13 @@ class Faults:
         modes = dict(_mode(part.strip()) for part in text.split(",") if part.strip())
         return cls(MappingProxyType(modes), seed) if modes else None
 
-    def fails(self, route: str) -> bool:
-        """Whether the next call of a route is answered 500: evenly spread, so that a half is every other call.
+    def fails(self, call: str) -> bool:
+        """Whether the next call of a kind (method and path) is answered 500: evenly spread, a half is every other one.
 
-        Each route is counted by itself: who makes two kinds of calls in turn would else find one of them always down.
+        Each kind is counted by itself: who makes two kinds in turn would else find one of them always down.
         """
-        self._calls[route] += 1
-        number, share = self._calls[route], self.modes.get(Mode.FLAKY, 0.0)
+        self._calls[call] += 1
+        number, share = self._calls[call], self.modes.get(Mode.FLAKY, 0.0)
         return math.ceil(number * share) > math.ceil((number - 1) * share)
 
     def slowness_s(self) -> float:

@@ -2,7 +2,7 @@
 
 So many calls of one bucket in a sliding window; one more, and every call is refused until a whole penalty has passed
 without any. Pure but for its clock, which a test may run faster. It counts in this process alone: several engines side
-by side allow that much each. Off unless VOXROLL_ENGINE_CALLS is set.
+by side allow that much each. Off unless VOXROLL_ENGINE_CALLS is set, or the engine is to be `penalising`.
 """
 
 import math
@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 GROUP = "heavy"  # all calls of the speaker API
+RINGCENTRALS = 10  # calls a minute in that group
 
 
 @dataclass(frozen=True, slots=True)

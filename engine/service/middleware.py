@@ -97,7 +97,7 @@ def misbehaving(faults: Faults) -> Any:
     async def play(request: web.Request, handler: Handler) -> web.StreamResponse:
         if not request.path.startswith(_API):
             return await handler(request)
-        if faults.fails(f"{request.method} {_route(request)}"):
+        if faults.fails(f"{request.method} {request.path}"):
             raise ApiError(500, "internal", "a fault that was asked for by --faults", error_code=CMN_INTERNAL)
         await asyncio.sleep(faults.slowness_s())
         response = await handler(request)

@@ -13,10 +13,10 @@ from engine.service.callbacks import Callbacks
 from engine.service.desk import Desk
 from engine.service.ears import Ears
 from engine.service.enroll import Enroller
-from engine.service.faults import Faults
+from engine.service.faults import Faults, Mode
 from engine.service.jobs import Jobs
 from engine.service.lanes import Lane, lane_of_callbacks, lane_of_samples
-from engine.service.limits import Limiter
+from engine.service.limits import RINGCENTRALS, Limiter
 from engine.service.spool import Spool
 from engine.service.tokens import Tokens
 from engine.service.vault import Vault
@@ -87,7 +87,7 @@ def assemble(settings: Settings, *, callback_delays_s: Sequence[float]) -> Parts
         lanes=_lanes(settings, desk, callbacks),
         tokens=tokens,
         faults=faults,
-        limiter=_limiter(settings.engine),
+        limiter=_limiter(settings.engine, faults),
         fate=Fate(),
     )
 
@@ -111,10 +111,11 @@ def _lanes(settings: Settings, desk: Desk, callbacks: Callbacks) -> tuple[Lane, 
     )
 
 
-def _limiter(engine: Engine) -> Limiter | None:
-    if not engine.calls:
-        return None
-    return Limiter(calls=engine.calls, window=engine.window, penalty=engine.penalty)
+def _limiter(engine: Engine, faults: Faults | None) -> Limiter | None:
+    """The limit that is set; a penalising provider has RingCentral's."""
+    is_penalising = faults is not None and Mode.PENALISING in faults.modes
+    calls = engine.calls or (RINGCENTRALS if is_penalising else 0)
+    return Limiter(calls=calls, window=engine.window, penalty=engine.penalty) if calls else None
 
 
 def _secret(name: str, value: str) -> str:

@@ -21,6 +21,6 @@ MODES = [
 async def test_a_badly_behaving_engine_costs_no_sample(guest: Guest, faults: str) -> None:
     async with guest.house.changed("engine", VOXROLL_ENGINE_FAULTS=faults, VOXROLL_ENGINE_FAULTS_SEED="7"):
         await guest.ready()
-        for _ in range(3):
+        for _ in range(2):
             await guest.hand_in()
         await guest.all_is_well()

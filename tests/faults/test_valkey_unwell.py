@@ -6,7 +6,6 @@ import signal
 import time
 from collections.abc import Awaitable, Callable
 
-
 import pytest
 import redis.asyncio as redis
 
@@ -40,7 +39,7 @@ async def _full(server: redis.Redis, _house: House) -> None:
 
 
 async def _read_only(server: redis.Redis, _house: House) -> None:
-    await server.execute_command("REPLICAOF", "127.0.0.1", "1")
+    await server.replicaof("127.0.0.1", 1)
 
 
 async def _disk_full(server: redis.Redis, house: House) -> None:
@@ -49,7 +48,7 @@ async def _disk_full(server: redis.Redis, house: House) -> None:
 
 
 async def _well(server: redis.Redis, house: House) -> None:
-    await server.execute_command("REPLICAOF", "NO", "ONE")
+    await server.replicaof("NO", "ONE")
     house.valkey.limit_files(resource.RLIM_INFINITY)
     await server.config_set("maxmemory", 0)
     await server.config_set("appendfsync", "always")

@@ -1,13 +1,15 @@
-"""The speakers of the soak: they arrive at an even pace, insist until they are accepted, and are counted as they settle."""
+"""The speakers of the soak: they arrive at an even pace, insist until they are accepted, are counted as they settle."""
 
 import asyncio
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 import aiohttp
 
 from tests.support.house import SECONDS, House
+from tests.support.waiting import until
 
 _PAUSE_S = 0.2
 _LOOK_S = 0.5
@@ -71,9 +73,12 @@ class Crowd:
 
     async def all_settled(self, *, within_s: float) -> None:
         """Return once all have settled, or the time is over."""
-        give_up_s = time.monotonic() + within_s
-        while await self.settled() != self.size and time.monotonic() < give_up_s:
-            await asyncio.sleep(_LOOK_S)
+
+        async def is_over() -> bool:
+            return await self.settled() == self.size
+
+        with suppress(TimeoutError):
+            await until(is_over, within_s=within_s, pause_s=_LOOK_S)
 
     async def documents(self) -> list[dict[str, Any]]:
         """Every speaker as the door tells it."""

@@ -58,8 +58,8 @@ def main() -> int:
     """Run it by the environment: SOAK_S, SOAK_SPEAKERS, SOAK_SEED."""
     speakers, seconds = int(os.environ.get("SOAK_SPEAKERS", "2000")), float(os.environ.get("SOAK_S", "600"))
     seed = int(os.environ.get("SOAK_SEED", random.SystemRandom().randrange(1_000_000)))
-    say = Console(highlight=False).print
-    say(f"soak: {speakers} speakers, {seconds:.0f} s, seed {seed} (SOAK_SEED={seed} repeats the order of the kills)")
+    say = Console(highlight=False, soft_wrap=True).print
+    say(f"{speakers} speakers, {seconds:.0f} s, SOAK_SEED={seed} repeats the order of the kills")
     folder = Path(tempfile.mkdtemp(prefix="voxroll-soak-"))
     house = House(folder, **_VARIABLES, ENGINE_FAULTS_SEED=str(seed))
     try:

@@ -9,9 +9,9 @@ import aiohttp
 from pydantic import SecretStr
 
 from config.settings import Settings
-from tests.support.serving import serving
+from tests.support.serving import bound, serving, url_of
 from webhook.app import create_app
-from webhook.front import put_in_front
+from webhook.direct import door
 from worker.contract.token import Claims, mint
 
 STATUS = {
@@ -27,11 +27,9 @@ BODY = json.dumps(STATUS).encode()
 @contextlib.asynccontextmanager
 async def front_door(settings: Settings, *, short_way: bool = True) -> AsyncIterator[aiohttp.ClientSession]:
     """A session that speaks to it, with as many connections as it likes."""
-    ready = put_in_front if short_way else None
-    async with (
-        serving(create_app(settings), ready=ready) as url,
-        aiohttp.ClientSession(url, connector=aiohttp.TCPConnector(limit=0)) as http,
-    ):
+    app, listening = create_app(settings), bound()
+    serve = door(app, listening) if short_way else serving(app, on=listening)
+    async with serve, aiohttp.ClientSession(url_of(listening), connector=aiohttp.TCPConnector(limit=0)) as http:
         yield http
 
 

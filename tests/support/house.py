@@ -3,10 +3,11 @@
 What dies is started again; what was handed in is checked in the end: settled, and heard by the engine exactly once.
 """
 
-import asyncio
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -18,13 +19,18 @@ from pydantic import SecretStr
 
 from config.settings import Api, Engine, Redis, Settings, Webhook
 from tests.support.keys import unexplained
+from tests.support.line import credential
 from tests.support.rooms import ROOMS, Room, Rooms
 from tests.support.speech import said, wav
 from tests.support.valkey import ValkeyProcess
+from tests.support.waiting import until
 
-PATIENCE_S = 60
+_AUDIT_S = 60.0
+_PAUSE_S = 0.05
+_ANSWER_S = 8.0  # more than the door takes to say 503
 VOICES = ("1688", "1998", "2033", "3331")
 SECONDS = (6.1, 6.5, 6.3)  # of the recordings of one speaker: three are needed for an enrollment that is complete
+NOBODY = "nobody"  # in whose name a test may send callbacks; what comes of them is no finding
 _KEY = SecretStr("k" * 48)
 _QUICK = {
     "WORKER_LEASE": "1s",
@@ -86,7 +92,13 @@ class House:
         self.mend()
 
     def close(self) -> None:
+        """End it; what all tests left behind is audited once more."""
         try:
+            self.mend()
+            audit = self.rooms.run("worker", "--audit", within_s=_AUDIT_S)
+            lines = [json.loads(line) for line in audit.stdout.splitlines()]
+            findings = [line for line in lines if line["type"] == "finding" and line["speakerId"] != NOBODY]
+            assert (findings, bool(lines)) == ([], True), audit.stderr
             with redis.Redis.from_url(self.valkey.url) as plain:
                 assert unexplained(plain) == []
         finally:
@@ -121,37 +133,20 @@ class Guest:
     async def hand_in(self, *, samples: int = 2) -> str:
         """A new speaker; sent again until it is accepted."""
         body = self.house.request(samples=samples)
-        speaker_id = str(body["speakerId"])
-        self._known.append(speaker_id)
-        async with asyncio.timeout(PATIENCE_S):
-            while await self._status("POST", "/v1/enrollments", json=body) != 202:
-                await asyncio.sleep(0.05)
+        self._known.append(speaker_id := str(body["speakerId"]))
+        await until(lambda: self._accepted("POST", "/v1/enrollments", json=body), pause_s=_PAUSE_S)
         return speaker_id
 
     async def upload(self) -> tuple[int, str | None]:
         """One recording of a new speaker as a file; the status and, of a refusal, its code."""
         body = self.house.request(samples=1)
-        speaker_id = str(body["speakerId"])
+        speaker_id, source = str(body["speakerId"]), Path(body["recordings"][0]["source"])
         form = aiohttp.FormData({"speakerId": speaker_id})
-        source = Path(body["recordings"][0]["source"])
         form.add_field("recording", source.read_bytes(), filename=source.name)
         async with self.http.post(self.house.rooms.url + "/v1/enrollments", data=form) as answer:
             if answer.status == 202:
                 self._known.append(speaker_id)
             return answer.status, (await answer.json(content_type=None)).get("code")
-
-    async def erase(self, speaker_id: str) -> None:
-        """Have a speaker forgotten; asked again until it is accepted."""
-        async with asyncio.timeout(PATIENCE_S):
-            while await self._status("DELETE", f"/v1/speakers/{speaker_id}") != 202:
-                await asyncio.sleep(0.05)
-        self._known.remove(speaker_id)
-
-    async def gone(self, speaker_id: str) -> None:
-        """Return once the engine has nothing of a speaker."""
-        async with asyncio.timeout(PATIENCE_S):
-            while await self._heard(speaker_id) is not None:
-                await asyncio.sleep(0.05)
 
     async def refused(self) -> str:
         """The code of the answer to a speaker that can't be taken in now, which must be a 503 that says when again."""
@@ -161,81 +156,97 @@ class Guest:
             assert (answer.status, "Retry-After" in answer.headers) == (503, True), problem
         return str(problem["code"])
 
-    async def _status(self, method: str, path: str, **request: Any) -> int:
-        try:
-            async with self.http.request(method, self.house.rooms.url + path, **request) as answer:
-                assert answer.status in {202, 503}, await answer.text()
-                return answer.status
-        except (aiohttp.ClientError, TimeoutError):
-            return 0
+    async def erase(self, speaker_id: str) -> None:
+        """Have a speaker forgotten; asked again until it is accepted."""
+        await until(lambda: self._accepted("DELETE", f"/v1/speakers/{speaker_id}"), pause_s=_PAUSE_S)
+        self._known.remove(speaker_id)
+
+    async def gone(self, speaker_id: str) -> None:
+        """Return once the engine has nothing of a speaker."""
+
+        async def is_gone() -> bool:
+            return await self._heard(speaker_id) is None
+
+        await until(is_gone, pause_s=_PAUSE_S)
 
     async def document(self, speaker_id: str) -> dict[str, Any]:
-        """The speaker's document, through every 503 and every cut connection."""
-        async with asyncio.timeout(PATIENCE_S):
-            while True:
-                try:
-                    async with self.http.get(f"{self.house.rooms.url}/v1/speakers/{speaker_id}") as answer:
-                        if answer.status == 200:
-                            document: dict[str, Any] = await answer.json()
-                            return document
-                except (aiohttp.ClientError, TimeoutError):
-                    pass
-                await asyncio.sleep(0.05)
+        """The speaker's document."""
+        return await self._told(f"/v1/speakers/{speaker_id}")
 
     async def settled(self, speaker_id: str) -> dict[str, Any]:
         """The speaker's document once nothing is left to do."""
-        async with asyncio.timeout(PATIENCE_S):
-            while not (document := await self.document(speaker_id))["settled"]:
-                await asyncio.sleep(0.05)
+        document: dict[str, Any] = {}
+
+        async def is_settled() -> bool:
+            document.update(await self.document(speaker_id))
+            return bool(document["settled"])
+
+        await until(is_settled, pause_s=_PAUSE_S)
         return document
 
     async def all_is_well(self) -> list[dict[str, Any]]:
         """Everybody who was handed in is settled, and heard exactly once; returns the documents."""
-        documents = []
-        for speaker_id in self._known:
-            documents.append(document := await self.settled(speaker_id))
+        documents = [await self.settled(speaker_id) for speaker_id in self._known]
+        for document in documents:
             assert [sample["state"] for sample in document["samples"]] == ["applied"] * len(document["samples"])
-            heard = sum(sample["measures"]["durationS"] for sample in document["samples"])
-            assert await self._heard(speaker_id) == pytest.approx(heard, abs=0.2), document
+            applied_s = sum(sample["measures"]["durationS"] for sample in document["samples"])
+            assert await self._heard(document["speakerId"]) == pytest.approx(applied_s, abs=0.2), document
         return documents
 
-    async def _heard(self, speaker_id: str) -> float | None:
-        """Seconds of audio that the engine has of a speaker; through faults that make it answer badly."""
-        url = self.house.rooms.engine_url
-        async with asyncio.timeout(PATIENCE_S):
-            while True:
-                try:
-                    async with self.http.get(
-                        f"{url}/ai/audio/v1/enrollments/{speaker_id}", headers=self._bearer
-                    ) as answer:
-                        if answer.status == 200:
-                            return float((await answer.json())["totalEnrollDuration"])
-                        if answer.status == 404:
-                            return None
-                        if answer.status == 401:
-                            self._bearer = await token(self.http, url, self.house.settings)
-                except (aiohttp.ClientError, TimeoutError):
-                    pass
-                await asyncio.sleep(0.05)
-
     async def ready(self) -> None:
-        """Engine and door answer and can do their work, a worker lives."""
-        async with asyncio.timeout(PATIENCE_S):
-            for url in (self.house.rooms.engine_url, self.house.rooms.url):
-                while True:
-                    try:
-                        async with self.http.get(url + "/readyz") as answer:
-                            if answer.status == 200:
-                                break
-                    except (aiohttp.ClientError, TimeoutError):
-                        pass
-                    await asyncio.sleep(0.02)
+        """Return once engine and door can do their work and a worker lives."""
+        for url in (self.house.rooms.engine_url, self.house.rooms.url):
+            await until(partial(self._is_ok, url + "/readyz"), pause_s=0.02)
+
+    async def _is_ok(self, url: str) -> bool:
+        status, _ = await self._answer("GET", url)
+        return status == 200
+
+    async def _accepted(self, method: str, path: str, **request: Any) -> bool:
+        status, body = await self._answer(method, self.house.rooms.url + path, **request)
+        assert status in {0, 202, 503}, body
+        return status == 202
+
+    async def _told(self, path: str) -> dict[str, Any]:
+        """What the door tells, through every 503 and every cut connection."""
+        document: dict[str, Any] = {}
+
+        async def is_told() -> bool:
+            status, body = await self._answer("GET", self.house.rooms.url + path)
+            document.update(body if status == 200 else {})
+            return status == 200
+
+        await until(is_told, pause_s=_PAUSE_S)
+        return document
+
+    async def _heard(self, speaker_id: str) -> float | None:
+        """Seconds of audio that the engine has of a speaker, None if it has nothing; through all its faults."""
+        engine = self.house.rooms.engine_url
+        found: list[float | None] = []
+
+        async def is_known() -> bool:
+            url = f"{engine}/ai/audio/v1/enrollments/{speaker_id}"
+            status, body = await self._answer("GET", url, headers=self._bearer)
+            if status == 401:
+                self._bearer = await token(self.http, engine, self.house.settings)
+            if status in {200, 404}:
+                found.append(body["totalEnrollDuration"] if status == 200 else None)
+            return bool(found)
+
+        await until(is_known, pause_s=_PAUSE_S)
+        return found[0]
+
+    async def _answer(self, method: str, url: str, **request: Any) -> tuple[int, Any]:
+        """Status and JSON; status 0 where there is no answer."""
+        try:
+            async with self.http.request(method, url, **request) as answer:
+                return answer.status, await answer.json(content_type=None)
+        except (aiohttp.ClientError, TimeoutError):
+            return 0, None
 
 
 async def token(http: aiohttp.ClientSession, url: str, settings: Settings) -> dict[str, str]:
     """The header that opens the engine."""
-    from tests.support.line import credential
-
     form = {
         "grant_type": "urn:ietf:params:oauth:grant-type:jwt-bearer",
         "assertion": credential(settings).get_secret_value(),
@@ -247,8 +258,8 @@ async def token(http: aiohttp.ClientSession, url: str, settings: Settings) -> di
 
 @asynccontextmanager
 async def visiting(house: House) -> AsyncIterator[Guest]:
-    """A guest of a house in which everything runs; what the test broke is mended after it."""
-    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=8)) as http:
+    """A guest of a house in which everything runs; what the test broke is mended before the next."""
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=_ANSWER_S)) as http:
         guest = Guest(house, http)
         house.mend()
         await guest.ready()

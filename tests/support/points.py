@@ -1,10 +1,9 @@
 """Arming the named points of running processes, and waiting until one is held there."""
 
-import asyncio
 from pathlib import Path
 from typing import Literal
 
-_PATIENCE_S = 30
+from tests.support.waiting import until
 
 
 class Points:
@@ -22,9 +21,7 @@ class Points:
 
     async def held(self, point: str) -> None:
         """Return once a process is held at the point."""
-        async with asyncio.timeout(_PATIENCE_S):
-            while not (self.folder / f"{point}.held").exists():
-                await asyncio.sleep(0.005)
+        await until((self.folder / f"{point}.held").exists)
 
     def release(self, point: str) -> None:
         """Let it go on."""

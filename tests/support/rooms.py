@@ -3,7 +3,6 @@
 The listening sockets belong to the test, so a restarted process answers at the same address, as under `voxroll up`.
 """
 
-import asyncio
 import os
 import resource
 import signal
@@ -16,12 +15,12 @@ from config.settings import Settings
 from tests.support.line import credential
 from tests.support.points import Points
 from tests.support.serving import bound, url_of
+from tests.support.waiting import until
 
 Room = Literal["engine", "webhook", "worker"]
 ROOMS: tuple[Room, ...] = ("engine", "webhook", "worker")
 _ROOT = Path(__file__).resolve().parents[2]
 _END_S = 20
-_PATIENCE_S = 30
 
 
 class Rooms:
@@ -94,9 +93,7 @@ class Rooms:
 
     async def logged(self, name: str, words: str, *, times: int = 1) -> None:
         """Return once the log has the words so often."""
-        async with asyncio.timeout(_PATIENCE_S):
-            while self.log(name).count(words) < times:
-                await asyncio.sleep(0.02)
+        await until(lambda: self.log(name).count(words) >= times)
 
     def rename(self, name: str, to: str) -> None:
         """Call a process by another name from now on; its log keeps the old one."""
@@ -122,9 +119,7 @@ class Rooms:
 
     async def ended(self, name: str) -> int:
         """The same, without holding up what else the test does."""
-        async with asyncio.timeout(_END_S):
-            while self._processes[name].poll() is None:
-                await asyncio.sleep(0.005)
+        await until(lambda: self._processes[name].poll() is not None)
         return self.wait(name)
 
     def close(self) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from aiohttp import web
@@ -21,16 +21,12 @@ def url_of(listening: socket.socket) -> str:
 
 
 @asynccontextmanager
-async def serving(
-    app: web.Application, *, on: socket.socket | None = None, ready: Callable[[web.AppRunner], None] | None = None
-) -> AsyncIterator[str]:
-    """The URL of the application; `ready` may put something before it."""
+async def serving(app: web.Application, *, on: socket.socket | None = None) -> AsyncIterator[str]:
+    """The URL of the application."""
     listening = on or bound()
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
     await runner.setup()
     try:
-        if ready:
-            ready(runner)
         await web.SockSite(runner, listening).start()
         yield url_of(listening)
     finally:

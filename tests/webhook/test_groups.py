@@ -2,14 +2,18 @@
 
 import asyncio
 import contextlib
+import itertools
 from collections.abc import Sequence
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from webhook import groups
 from webhook.groups import FullError, Groups, NotWrittenError
 
 _SOON_S = 0.3
+_PATIENCE_S = 20
 
 
 class Store:
@@ -48,30 +52,45 @@ def putting(some: Groups[int], *items: int) -> list[asyncio.Task[None]]:
     return [asyncio.create_task(some.put(item)) for item in items]
 
 
-async def under_way(some: Groups[int], store: Store, *items: int) -> list[asyncio.Task[None]]:
-    """Both flights are taken, by these two items."""
-    tasks = []
-    for item in items:
-        tasks += putting(some, item)
-        await store.came.acquire()
-    return tasks
-
-
-async def test_the_first_leave_at_once_and_the_later_ones_together(store: Store) -> None:
-    some = Groups[int](store.write, timeout_s=5)
-    first = await under_way(some, store, 1, 2)
-    later = putting(some, 3, 4, 5)
-    await asyncio.sleep(0)
-    assert store.taken == [[1], [2]]
-    store.let_go()
-    await first[0]
+async def under_way(some: Groups[int], store: Store, item: int) -> asyncio.Task[None]:
+    """An item that the store is busy with."""
+    (task,) = putting(some, item)
     await store.came.acquire()
-    assert store.taken == [[1], [2], [3, 4, 5]]
-    assert not any(task.done() for task in (first[1], *later))
+    return task
+
+
+async def test_the_first_leaves_at_once_and_the_later_ones_together(store: Store) -> None:
+    some = Groups[int](store.write, timeout_s=5)
+    first = await under_way(some, store, 1)
+    later = putting(some, 2, 3, 4)
+    await asyncio.sleep(0)
+    assert store.taken == [[1]]
     store.let_go()
-    await first[1]
+    await first
+    await store.came.acquire()
+    assert store.taken == [[1], [2, 3, 4]]
+    assert not any(task.done() for task in later)
     store.let_go()
     await asyncio.gather(*later)
+
+
+async def test_a_crowd_does_not_wait_for_the_first_and_the_next_crowd_does(store: Store) -> None:
+    some = Groups[int](store.write, timeout_s=5)
+    first = await under_way(some, store, 0)
+    crowd = putting(some, *range(1, 51))
+    await store.came.acquire()
+    assert store.taken == [[0], list(range(1, 51))]
+    next_crowd = putting(some, *range(51, 101))
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert len(store.taken) == 2
+    store.let_go()
+    await first
+    await store.came.acquire()
+    assert store.taken[2] == list(range(51, 101))
+    for _ in range(2):
+        store.let_go()
+    await asyncio.gather(*crowd, *next_crowd)
 
 
 async def test_those_that_come_in_the_same_moment_leave_together(store: Store) -> None:
@@ -87,16 +106,14 @@ async def test_those_that_come_in_the_same_moment_leave_together(store: Store) -
 
 async def test_a_failure_is_told_to_the_group_and_to_all_that_wait(store: Store) -> None:
     some = Groups[int](store.write, timeout_s=5)
-    failing, other = await under_way(some, store, 1, 2)
-    waiting = putting(some, 3, 4)
+    failing = await under_way(some, store, 1)
+    waiting = putting(some, 2, 3)
     await asyncio.sleep(0)
     store.let_go(ConnectionError("gone"))
     told = await asyncio.gather(failing, *waiting, return_exceptions=True)
     causes = [(type(one), type(getattr(one, "__cause__", None))) for one in told]
     assert causes == [(NotWrittenError, ConnectionError)] * 3
-    assert store.taken == [[1], [2]]
-    store.let_go()
-    await other
+    assert store.taken == [[1]]
 
 
 async def test_after_a_failure_the_next_is_tried_again(store: Store) -> None:
@@ -116,8 +133,7 @@ async def test_one_that_goes_away_takes_nobody_with_it(store: Store) -> None:
     some = Groups[int](store.write, timeout_s=5)
     tasks = putting(some, 1, 2, 3)
     await store.came.acquire()
-    await under_way(some, store, 4)
-    waiting = putting(some, 5, 6)
+    waiting = putting(some, 4, 5)
     await asyncio.sleep(0)
     for gone in (tasks[1], waiting[0]):
         gone.cancel()
@@ -126,19 +142,17 @@ async def test_one_that_goes_away_takes_nobody_with_it(store: Store) -> None:
     await asyncio.gather(tasks[0], tasks[2])
     await store.came.acquire()
     store.let_go()
-    store.let_go()
     await waiting[1]
 
 
 async def test_a_frozen_store_is_given_up_in_time_and_its_late_end_hurts_nobody(store: Store) -> None:
     some = Groups[int](store.write, timeout_s=_SOON_S)
-    hanging = await under_way(some, store, 1, 2)
-    hanging += putting(some, 3)
+    hanging = [await under_way(some, store, 1), *putting(some, 2)]
     told = await asyncio.gather(*hanging, return_exceptions=True)
-    assert [type(getattr(one, "__cause__", None)) for one in told] == [TimeoutError] * 3
+    assert [type(getattr(one, "__cause__", None)) for one in told] == [TimeoutError] * 2
     store.forget()
-    (later,) = await under_way(some, store, 4)
-    assert store.taken == [[1], [2], [4]]
+    later = await under_way(some, store, 3)
+    assert store.taken == [[1], [3]]
     store.let_go()
     await later
 
@@ -158,23 +172,22 @@ async def test_a_write_that_does_not_heed_its_cancellation_is_left_behind(store:
     some = Groups[int](deaf_at_first, timeout_s=_SOON_S)
     with pytest.raises(NotWrittenError):
         await some.put(1)
-    flying = await under_way(some, store, 2, 3)
-    (waiting,) = putting(some, 4)
+    flying = await under_way(some, store, 2)
+    (waiting,) = putting(some, 3)
     free.set()
     for _ in range(5):  # the deaf one ends now, and must tell nobody
         await asyncio.sleep(0)
-    assert store.taken == [[2], [3]]
+    assert store.taken == [[2]]
     store.let_go()
     await store.came.acquire()
     store.let_go()
-    store.let_go()
-    await asyncio.gather(*flying, waiting)
+    await asyncio.gather(flying, waiting)
 
 
 async def test_no_more_than_a_set_number_wait(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(groups, "_MOST_WAITING", 3)
     some = Groups[int](store.write, timeout_s=5)
-    flying = await under_way(some, store, 0, 0)
+    flying = await under_way(some, store, 0)
     waiting = putting(some, 1, 2, 3)
     await asyncio.sleep(0)
     with pytest.raises(FullError):
@@ -182,8 +195,7 @@ async def test_no_more_than_a_set_number_wait(store: Store, monkeypatch: pytest.
     store.let_go()
     await store.came.acquire()
     store.let_go()
-    store.let_go()
-    await asyncio.gather(*flying, *waiting)
+    await asyncio.gather(flying, *waiting)
 
 
 async def test_one_that_comes_just_as_the_last_ended_is_not_left_behind() -> None:
@@ -197,6 +209,42 @@ async def test_one_that_comes_just_as_the_last_ended_is_not_left_behind() -> Non
             for _ in range(number % 7):
                 await asyncio.sleep(0)
             await asyncio.gather(some.put(1), *waiting)
+
+
+@given(
+    arrivals=st.lists(st.tuples(st.integers(1, 80), st.integers(0, 6)), max_size=12),
+    writes=st.lists(st.tuples(st.integers(0, 8), st.integers(0, 4)), max_size=12),
+)
+async def test_whatever_comes_when_everybody_is_told_and_nobody_before_the_write(
+    arrivals: list[tuple[int, int]], writes: list[tuple[int, int]]
+) -> None:
+    """Arrivals: how many at once, and turns of the loop until the next; writes: turns they take, 0: they fail."""
+    written, plan = set[int](), iter(writes)
+
+    async def write(group: Sequence[int]) -> None:
+        turns, luck = next(plan, (1, 1))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        if not luck:
+            raise ConnectionError
+        written.update(group)
+
+    async def told(item: int) -> None:
+        try:
+            await some.put(item)
+        except NotWrittenError:
+            assert item not in written
+        else:
+            assert item in written
+
+    some, numbers, tasks = Groups[int](write, timeout_s=60), itertools.count(), []
+    for number, turns in arrivals:
+        tasks += [asyncio.create_task(told(next(numbers))) for _ in range(number)]
+        for _ in range(turns):
+            await asyncio.sleep(0)
+    async with asyncio.timeout(_PATIENCE_S):
+        await asyncio.gather(*tasks)
+        await some.close()
 
 
 async def test_closing_waits_for_what_is_under_way(store: Store) -> None:

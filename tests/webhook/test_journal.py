@@ -62,7 +62,7 @@ async def test_what_came_is_shown_byte_by_byte_without_its_secrets(
     shown = await read(door, f"/v1/callbacks/{head['callbackId']}")
     assert base64.b64decode(shown["bodyBase64"]) == body
     assert shown["body"] == body.decode()
-    assert shown["headers"] == kept
+    assert shown["headers"] == {name.lower(): value for name, value in kept.items()}
     assert head == {name: value for name, value in shown.items() if name not in {"headers", "body", "bodyBase64"}}
     assert (head["verdict"], head["speakerId"], head["recordingId"], head["attemptId"]) == (
         "accepted",

@@ -46,9 +46,9 @@ if free(ahead) <= now and (probe < 0 or (probe <= now and held == 0)) then
   return 0
 end
 -- A little early, so that no place is lost because those ahead don't come; and never all at once.
-local mine = math.max(rank, ahead)
+local mine, longest = math.max(rank, ahead), math.floor(ARGV[10] * (0.5 + rank % 997 / 1994))
 local told = math.min(free(mine), free(math.floor(mine * 7 / 8)) + 1000)
-told = math.min((told > now and told or now + 250) + 5 * rank, now + ARGV[10])
+told = math.min((told > now and told or now + 250) + 5 * rank, now + longest)
 redis.call('ZADD', due, told, who)
 redis.call('PEXPIRE', line, ARGV[10] + 300000)
 redis.call('PEXPIRE', due, ARGV[10] + 300000)

@@ -169,7 +169,7 @@ class EnrollmentApi:
         answer = await self._get(f"{_ENROLLMENTS}/{speaker_id}", turn=turn)
         return None if answer is None else _read(EnrollmentStatus, answer)
 
-    async def enrollments(self, page: int, per_page: int = _PER_PAGE, *, turn: Turn = Turn.IDLE) -> EnrollmentPage:
+    async def enrollments(self, page: int, per_page: int = _PER_PAGE, *, turn: Turn = Turn.FINISH) -> EnrollmentPage:
         """One page, counted from 1, of all enrollments, incomplete ones too.
 
         Raises:

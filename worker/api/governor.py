@@ -20,7 +20,7 @@ from worker.api import keys
 from worker.api.keys import Group
 from worker.enrollment.errors import RetryLaterError
 
-MARGIN = 0.01  # of window and penalty: the network may bring two calls closer together than they left
+MARGIN = 0.02  # of window and penalty: the network may bring two calls closer together than they left (measured)
 _ASK, _DEPART, _OBSERVE = (
     resources.files("worker.api").joinpath(f"{name}.lua").read_text() for name in ("ask", "depart", "observe")
 )

@@ -53,5 +53,5 @@ def due(group: Group) -> str:
 
 
 def state(group: Group) -> str:
-    """Hash of what the provider said: `parked`, `probe`, `refused`, `limit`, `window`. TTL: two hours after the last word."""
+    """Hash of what the provider said: `parked`, `probe`, `refused`, `limit`, `window`. TTL: two hours after that."""
     return group.key("state")

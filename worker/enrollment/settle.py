@@ -6,6 +6,7 @@ Sums that stayed as they were say little while the API may still be at work: rep
 
 from worker.enrollment.record import AttemptOutcome
 
+NO_TRACE = "no_trace"  # code of an attempt that is taken for not applied because the API shows nothing of it
 SLACK_S = 0.5  # the API may round, or drop a codec's padding; samples have 6 s at least
 
 

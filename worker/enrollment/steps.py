@@ -8,10 +8,16 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from worker.enrollment.record import Attempt, Record, RecordingId, Sample, Verb
+from worker.enrollment.settle import NO_TRACE
 from worker.enrollment.states import SampleState, is_goal_met, is_unenrolled, sample_state
 
 _RETRY_FIRST = timedelta(seconds=2)  # the API's own guidance for 5xx: 2 s, doubled, 60 s at most (CONTRACT 6)
 _RETRY_CAP = timedelta(seconds=60)
+_OUTAGE_CAP = timedelta(minutes=10)  # who waits for an API to come back need not ask every minute
+_OUTAGES = frozenset(  # the API was away or let nobody in: nothing was said of the sample, so no attempt is used up
+    {"api_credentials", "api_forbidden", "api_unavailable", "api_unreachable", "api_unreadable", "api_withdrawn",
+     "rate_limited"}
+)  # fmt: skip
 _JOB_CHECK = timedelta(seconds=60)  # a step whose job got lost between store and queue is queued again after this
 
 
@@ -78,8 +84,8 @@ def next_steps(record: Record, *, now: datetime, policy: Policy) -> tuple[Step, 
         return tuple(waiting)
     prepare = [Prepare(sample.recording_id) for sample in by_state.get(SampleState.PLANNED, [])]
     ready = [] if waiting else by_state.get(SampleState.READY, [])
-    worn_out = [sample for sample in ready if len(sample.attempts) >= policy.max_attempts]
-    fresh = [sample for sample in ready if len(sample.attempts) < policy.max_attempts]
+    worn_out = [sample for sample in ready if _is_worn_out(sample, policy=policy)]
+    fresh = [sample for sample in ready if sample not in worn_out]
     parks = [_worn_out(sample) for sample in worn_out]
     submit = [_submit(max(fresh, key=_worth), now=now)] if fresh else []
     return (*waiting, *parks, *prepare, *submit)
@@ -92,20 +98,36 @@ def due_at(record: Record, *, now: datetime, policy: Policy) -> datetime | None:
     return min(times, default=None)
 
 
-def retry_delay(failures: int) -> timedelta:
+def retry_delay(failures: int, *, is_outage: bool = False) -> timedelta:
     """How long to wait after so many attempts that did not reach their aim."""
-    return min(_RETRY_FIRST * (1 << min(max(failures - 1, 0), 10)), _RETRY_CAP)
+    return min(_RETRY_FIRST * (1 << min(max(failures - 1, 0), 10)), _OUTAGE_CAP if is_outage else _RETRY_CAP)
 
 
-def _worth(sample: Sample) -> tuple[int, float]:
-    """The least tried first, then the one with the most speech."""
-    return (-len(sample.attempts), sample.clip.measures.speech_s if sample.clip else 0.0)
+def _worth(sample: Sample) -> tuple[bool, int, float]:
+    """The one that left no trace first, then the least tried, then the one with the most speech.
+
+    What left no trace may be on its way still. If it counts while another sample is out, its seconds pass for that
+    one's; its own repetition can't be mistaken.
+    """
+    left_no_trace = any(attempt.answer and attempt.answer.code == NO_TRACE for attempt in sample.attempts)
+    return (left_no_trace, -len(sample.attempts), sample.clip.measures.speech_s if sample.clip else 0.0)
 
 
 def _submit(sample: Sample, *, now: datetime) -> Submit:
-    ended = [attempt.answer.at for attempt in sample.attempts if attempt.answer]
-    at = max(ended) + retry_delay(len(ended)) if ended else now
-    return Submit(sample.recording_id, at)
+    answers = [attempt.answer for attempt in sample.attempts if attempt.answer]
+    if not answers:
+        return Submit(sample.recording_id, now)
+    last = max(answers, key=lambda answer: answer.at)
+    return Submit(sample.recording_id, last.at + retry_delay(len(answers), is_outage=last.code in _OUTAGES))
+
+
+def _is_worn_out(sample: Sample, *, policy: Policy) -> bool:
+    """Whether it was tried often enough, or for long enough while the API was away."""
+    answers = [attempt.answer for attempt in sample.attempts if attempt.answer]
+    if sum(answer.code not in _OUTAGES for answer in answers) >= policy.max_attempts:
+        return True
+    began = [attempt.started_at for attempt in sample.attempts if attempt.started_at]
+    return bool(began and answers) and max(answer.at for answer in answers) - min(began) >= policy.give_up
 
 
 def _worn_out(sample: Sample) -> Park:

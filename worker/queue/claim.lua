@@ -6,9 +6,10 @@
 -- KEYS: queue, last call   ARGV: token, number, most, lease ms, memory ms, prefixes of job, in-progress, retry
 -- Returns the time in ms, then id, payload or false, due ms, try, crashes of each job.
 local time, last = redis.call('TIME'), redis.call('GET', KEYS[2])
-local now, mine, holder = time[1] * 1000 + time[2] / 1000, ARGV[1] .. ':', ARGV[1] .. ':' .. ARGV[2] .. '|'
+local now, holder = time[1] * 1000 + time[2] / 1000, ARGV[1] .. ':' .. ARGV[2] .. '|'
 last = last and cmsgpack.unpack(last)
 local again = last and last[1] == ARGV[2]
+local ours = again and holder or ARGV[1] .. ':'
 local due = again and last[2] or redis.call('ZRANGE', KEYS[1], '-inf', now, 'BYSCORE', 'LIMIT', 0, ARGV[3], 'WITHSCORES')
 local leases, payloads, holds, taken = {}, {}, {}, { now }
 for i = 1, #due, 2 do
@@ -19,17 +20,17 @@ if #due > 0 then
   payloads, holds = redis.call('MGET', unpack(payloads)), redis.call('MGET', unpack(holds))
   if not again then
     redis.call('ZADD', KEYS[1], unpack(leases))
-    redis.call('SET', KEYS[2], cmsgpack.pack({ ARGV[2], due }), 'PX', ARGV[4])
+    redis.call('SET', KEYS[2], cmsgpack.pack({ ARGV[2], due }), 'PX', ARGV[5])
   end
 end
 for i, hold in ipairs(holds) do
   local id, key, try = due[2 * i - 1], ARGV[7] .. due[2 * i - 1], nil
   local crashes, how = string.match(hold or '', '|(%d+)|(.)')
-  if again then
-    try = string.sub(hold or '', 1, #holder) == holder and (redis.call('GET', ARGV[8] .. id) or 1)
-  elseif string.sub(hold or '', 1, #mine) == mine then -- this worker lives, but was held up for longer than the lease
+  if hold and string.sub(hold, 1, #ours) == ours then -- this worker lives: it lost the answer, or was held up
     redis.call('PEXPIRE', key, ARGV[5])
-  elseif not hold or redis.call('PTTL', key) <= ARGV[5] - ARGV[4] then -- else somebody (arq's abort) has only moved it
+    redis.call('ZADD', KEYS[1], 'XX', now + ARGV[4], id)
+    try = again and (redis.call('GET', ARGV[8] .. id) or 1)
+  elseif not again and not (hold and redis.call('PTTL', key) > ARGV[5] - ARGV[4]) then -- if so, it was only moved
     crashes = (crashes or 0) + (how == 'r' and 1 or 0)
     try = hold and redis.call('GET', ARGV[8] .. id) or redis.call('INCR', ARGV[8] .. id)
     redis.call('SET', key, holder .. crashes .. (crashes < 2 and '|r' or '|h'), 'PX', ARGV[5])

@@ -5,9 +5,9 @@ job, by which call, and how many crashes it was in), the tries, the result.
 """
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from arq.constants import in_progress_key_prefix, job_key_prefix, result_key_prefix, retry_key_prefix
 from redis.asyncio import Redis
@@ -15,6 +15,7 @@ from redis.asyncio import Redis
 from worker.queue.scripts import MOST, Call, Script, run
 
 _MEMORY_MS = 24 * 3600 * 1000  # how long after the lease a crash is remembered
+_T = TypeVar("_T")
 _CLAIM, _FINISH, _RENEW = map(Script.named, ("claim", "finish", "renew"))
 
 
@@ -43,6 +44,14 @@ class Finish(NamedTuple):
     keep_ms: int = 0
 
 
+class Turn(NamedTuple):
+    """What came of one: the jobs taken; the ids of those given back too late, and of those that others hold by now."""
+
+    claims: list[Claim]
+    late: set[str]
+    lost: set[str]
+
+
 class Leases:
     """The jobs of one queue as one worker holds them; `token` tells it from all others."""
 
@@ -56,23 +65,24 @@ class Leases:
         self._is_unsure = False
         self._ahead_s = time.time() - time.monotonic()
 
-    async def turn(self, finished: Sequence[Finish], *, claim: int) -> tuple[list[str], list[Claim]]:
-        """Give jobs back and take others, in one round trip; returns those given back too late, and those taken.
+    async def turn(self, finished: Sequence[Finish], *, claim: int, renew: Sequence[str] = ()) -> Turn:
+        """Give jobs back, hold on to others for another lease, and take new ones, in one round trip.
 
-        A call whose answer was lost is repeated by the next one, and then takes what it took.
+        A claim whose answer was lost is repeated by the next turn, which then takes what that one took.
         """
-        parts = [finished[at : at + MOST] for at in range(0, len(finished), MOST)]
-        calls = [Call(_FINISH, (self._queue_name,), self._finish_args(part)) for part in parts]
+        queue = (self._queue_name,)
+        calls = [Call(_FINISH, queue, self._finish_args(part)) for part in _parts(finished)]
+        calls += [Call(_RENEW, queue, self._renew_args("", part)) for part in _parts(renew)]
         has_claim = claim > 0 or self._is_unsure
         if has_claim:
             keys = (self._queue_name, claimed(self._queue_name, self._token))
             calls.append(Call(_CLAIM, keys, self._claim_args(min(claim, MOST))))
-        if not calls:
-            return [], []
         self._is_unsure = has_claim
-        answers = await run(self._redis, calls)
+        answers = await run(self._redis, calls) if calls else []
         claims = self._taken(answers.pop()) if has_claim else []
-        return [job_id.decode() for answer in answers for job_id in answer], claims
+        ids = [{job_id.decode() for job_id in answer} for answer in answers]
+        late = len(_parts(finished))
+        return Turn(claims, set().union(*ids[:late]), set().union(*ids[late:]))
 
     def _taken(self, answer: list[Any]) -> list[Claim]:
         now_ms, *rows = answer
@@ -85,18 +95,14 @@ class Leases:
         """The server's clock, as the last claim told it."""
         return datetime.fromtimestamp(self._ahead_s + time.monotonic(), UTC)
 
-    async def renew(self, job_ids: Iterable[str]) -> list[str]:
-        """Hold on to jobs for another lease; returns those that somebody else holds."""
-        return await self._renew("", *job_ids)
-
     async def begin_alone(self, claim: Claim) -> bool:
         """Write down that a held suspect runs from now on, so that a crash is its own; False: it is not held here."""
-        return not await self._renew("r", claim.job_id)
+        (lost,) = await run(self._redis, [Call(_RENEW, (self._queue_name,), self._renew_args("r", [claim.job_id]))])
+        return not lost
 
-    async def _renew(self, how: str, *job_ids: str) -> list[str]:
-        args = [self._token, self._lease_ms, self._memory_ms, in_progress_key_prefix, how, *job_ids]
-        (lost,) = await run(self._redis, [Call(_RENEW, (self._queue_name,), args)])
-        return [job_id.decode() for job_id in lost]
+    async def end(self) -> None:
+        """Forget the last call: there will be no other."""
+        await self._redis.delete(claimed(self._queue_name, self._token))
 
     async def set_aside(self, claim: Claim) -> None:
         """Keep the payload of a job that will not be run again, until a person looks."""
@@ -110,9 +116,16 @@ class Leases:
             args += (claim.job_id, claim.number, place, "1" if refund else "", result, keep_ms)
         return args
 
+    def _renew_args(self, how: str, job_ids: Sequence[str]) -> list[Any]:
+        return [self._token, self._lease_ms, self._memory_ms, in_progress_key_prefix, how, *job_ids]
+
     def _claim_args(self, most: int) -> list[Any]:
         prefixes = job_key_prefix, in_progress_key_prefix, retry_key_prefix
         return [self._token, self._number, most, self._lease_ms, self._memory_ms, *prefixes]
+
+
+def _parts(some: Sequence[_T]) -> list[Sequence[_T]]:
+    return [some[at : at + MOST] for at in range(0, len(some), MOST)]
 
 
 def poison(queue_name: str) -> str:
@@ -121,5 +134,5 @@ def poison(queue_name: str) -> str:
 
 
 def claimed(queue_name: str, token: str) -> str:
-    """What a worker's last call took, in case its answer is lost. TTL: the lease."""
+    """What a worker's last call took, in case its answer is lost. TTL: as long as a crash is remembered."""
     return f"{queue_name}:claimed:{token}"

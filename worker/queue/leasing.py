@@ -73,7 +73,6 @@ class LeasingWorker(Worker):
         self._lease_s = lease.total_seconds()
         self._drain_s = drain.total_seconds()
         self._stop = stop
-        self._over = asyncio.Event()
         self._wake = asyncio.Event()
         self._on_poison = on_poison
         self._pace = Pace()
@@ -81,66 +80,63 @@ class LeasingWorker(Worker):
         self._suspects: deque[Claim] = deque()  # held, to be run alone
         self._finished: list[Finish] = []
         self._renewed_s = self._chores_s = time.monotonic()
-        self._is_more = False
-        self._is_lost = False
+        self._is_more = self._is_cut_off = False
 
     async def main(self) -> None:
         """Work until `stop`, through every loss of Redis; in burst mode until the queue is empty."""
         self.ctx["redis"] = self.pool
         if self.on_startup:
             await self.on_startup(self.ctx)
-        others = [asyncio.ensure_future(self._renew()), asyncio.ensure_future(self._wake_at_stop())]
+        stopping = asyncio.create_task(self._wake_at_stop())
         try:
             while not self._stop.is_set():
-                if not await self._turn_or_wait(claim=self._wanted()):
-                    continue
-                if self.burst and await self._is_worked_off():
-                    break
-                await self._until_something_happens()
+                if await self._turn_or_wait(claim=self._wanted()):
+                    if self.burst and await self._is_worked_off():
+                        break
+                    await self._until_something_happens()
             await self._drain()
         finally:
-            self._over.set()
-            await others[0]
-            await end(*others, *self.tasks.values())
+            await end(stopping, *self.tasks.values())
 
     async def _turn_or_wait(self, *, claim: int) -> bool:
         """One turn; False if Redis did not answer, after a pause. What was to be given back is kept."""
         try:
             await self._turn(claim=claim)
         except (RedisError, OSError) as error:
-            if not self._is_lost:  # one line an outage, not two a second
+            if not self._is_cut_off:  # one line an outage, not two a second
                 _log.warning("queue.lost", reason=type(error).__name__)
-            self._is_lost = True
-            await _pause(self._over, _RECONNECT_S)
+            self._is_cut_off = True
+            await asyncio.sleep(_RECONNECT_S)
             return False
-        if self._is_lost:
+        if self._is_cut_off:
             _log.info("queue.found")
-        self._is_lost = False
+        self._is_cut_off = False
         return True
 
     async def _turn(self, *, claim: int) -> None:
-        """Give back what is finished, take what is due; now and then see to cron, aborts and health."""
+        """Give back what is finished, hold on to what is not, take what is due; then the chores, if it is time."""
         if not self._pace.ahead():  # all slots are taken by long jobs: others may have free ones
             self._hand_back(self._ahead)
         finished, self._finished = self._finished, []
+        asked_s = time.monotonic()
+        is_time = asked_s >= self._renewed_s + self._lease_s / 3
+        held = [*self.tasks, *(one.job_id for one in (*self._ahead, *self._suspects))] if is_time else []
         try:
-            lost, claims = await self._leases.turn(finished, claim=claim)
+            claims, late, lost = await self._leases.turn(finished, claim=claim, renew=held)
         except (RedisError, OSError):
             self._finished = finished + self._finished
             raise
-        if not self._is_lost:  # else it may have been given back by the turn whose answer did not come
-            for job_id in lost:
+        self._renewed_s = asked_s if is_time else self._renewed_s
+        self._is_more = 0 < min(claim, MOST) <= len(claims)
+        self._let_go(lost)
+        if not self._is_cut_off:  # else the turn whose answer did not come may have given it back
+            for job_id in late:
                 _log.warning("job.superseded", job=job_id)
         if claims:
             point("queue.claimed")
-        self._is_more = 0 < min(claim, MOST) <= len(claims)
         self._take(claims)
         await self._see_to_suspects()
-        if time.monotonic() >= self._chores_s:
-            self._chores_s = time.monotonic() + _CHORES_S
-            if self.allow_abort_jobs:
-                await self._cancel_aborted_jobs()
-            await self.heart_beat()
+        await self._see_to_chores()
 
     def _wanted(self) -> int:
         """How many jobs to take: one for each free slot and some ahead; 0 while suspects wait, or one runs alone."""
@@ -234,6 +230,13 @@ class LeasingWorker(Worker):
         is_idle = not (self.tasks or self._finished or self._ahead or self._suspects)
         return is_idle and await self.pool.zcard(self.queue_name) == 0
 
+    async def _see_to_chores(self) -> None:
+        if time.monotonic() >= self._chores_s:
+            self._chores_s = time.monotonic() + _CHORES_S
+            if self.allow_abort_jobs:
+                await self._cancel_aborted_jobs()
+            await self.heart_beat()
+
     async def heart_beat(self) -> None:
         """Tell health, and queue what cron says; by the server's clock, which all workers share."""
         await self.record_health()
@@ -252,24 +255,8 @@ class LeasingWorker(Worker):
                 await self.pool.enqueue_job(job.name, _defer_until=tick, _expires=_CRON_KEEP, **options)
                 job.calculate_next(tick)
 
-    async def _renew(self) -> None:
-        """Hold on to what is held here, three times per lease; let go of what somebody else holds."""
-        pause_s = self._lease_s / 3
-        while not self._over.is_set():
-            await _pause(self._over, pause_s)
-            unbegun = [*self._ahead, *self._suspects]
-            held = {*self.tasks, *(one.job_id for one in unbegun), *(one.claim.job_id for one in self._finished)}
-            asked_s, pause_s = time.monotonic(), self._lease_s / 3
-            try:
-                lost = set(await self._leases.renew(held)) if held else set()
-            except (RedisError, OSError):
-                pause_s = min(pause_s, _RECONNECT_S)
-            else:
-                self._renewed_s = asked_s
-                self._let_go(lost)
-                self._fill_slots()
-
     def _let_go(self, lost: set[str]) -> None:
+        """Leave alone what somebody else holds."""
         self._ahead = deque(one for one in self._ahead if one.job_id not in lost)
         self._suspects = deque(one for one in self._suspects if one.job_id not in lost or one.job_id in self.tasks)
         for job_id in lost & self.job_tasks.keys():
@@ -279,24 +266,26 @@ class LeasingWorker(Worker):
     async def _drain(self) -> None:
         """Hand back what was not begun, give the jobs that run some seconds, then take them back to be run again."""
         self.allow_pick_jobs = False
-        give_up_s = time.monotonic() + self._drain_s
+        await self._wind_down(self._drain_s)
+        if self.tasks:
+            for task in self.job_tasks.values():
+                task.cancel()
+            await self._wind_down(_GIVE_BACK_S)
+        if not self._is_cut_off:
+            with contextlib.suppress(RedisError, OSError):
+                await self.pool.delete(self.health_check_key)
+                await self._leases.end()
+
+    async def _wind_down(self, patience_s: float) -> None:
+        """Give back what ends, until nothing runs any more; without Redis, the lease ends what could not be given."""
+        give_up_s = time.monotonic() + patience_s
         while True:
             self._hand_back(self._ahead)
             self._hand_back(self._suspects)
-            await self._turn_or_wait(claim=0)
-            if not self.tasks or time.monotonic() > give_up_s:
-                break
+            is_done = await self._turn_or_wait(claim=0) and not self._finished
+            if (not self.tasks and (is_done or self._is_cut_off)) or time.monotonic() > give_up_s:
+                return
             await self._until_something_happens()
-        for task in self.job_tasks.values():
-            task.cancel()
-        if self.tasks:
-            await asyncio.wait(self.tasks.values(), timeout=_GIVE_BACK_S)
-            await asyncio.sleep(0)  # done callbacks run
-        self._hand_back(self._ahead)
-        self._hand_back(self._suspects)
-        with contextlib.suppress(RedisError, OSError):  # else the lease ends them
-            await self._leases.turn(self._finished, claim=0)
-            await self.pool.delete(self.health_check_key)
 
 
 def _outcome(claim: Claim, done: "asyncio.Task[Outcome]") -> Outcome:
@@ -306,9 +295,3 @@ def _outcome(claim: Claim, done: "asyncio.Task[Outcome]") -> Outcome:
         _log.error("job.misrun", job=claim.job_id, reason=repr(error)[:200], again_s=_MISRUN_MS // 1000)
         return Outcome(again_ms=_MISRUN_MS, refund=True)
     return done.result()
-
-
-async def _pause(until: asyncio.Event, seconds: float) -> None:
-    """Sleep, but not past the event."""
-    with contextlib.suppress(TimeoutError):
-        await asyncio.wait_for(until.wait(), seconds)

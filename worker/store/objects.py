@@ -42,7 +42,7 @@ class ObjectStore:
         try:
             await obstore.put_async(self._store, key, content)
         except (BaseError, OSError) as error:
-            raise _failed(error, f"writing {key}") from error
+            raise failed(error, f"writing {key}") from error
 
     async def get(self, key: str) -> bytes | None:
         """The bytes under the key, or None."""
@@ -52,7 +52,7 @@ class ObjectStore:
         except FileNotFoundError:
             return None
         except (BaseError, OSError) as error:
-            raise _failed(error, f"reading {key}") from error
+            raise failed(error, f"reading {key}") from error
 
     async def forget(self, folder: str) -> None:
         """Delete everything below a folder."""
@@ -62,7 +62,7 @@ class ObjectStore:
         except FileNotFoundError:
             return
         except (BaseError, OSError) as error:
-            raise _failed(error, f"deleting {folder}") from error
+            raise failed(error, f"deleting {folder}") from error
 
     async def download(self, key: str, to: Path) -> None:
         """Copy what lies under the key into a file, piece by piece.
@@ -78,10 +78,10 @@ class ObjectStore:
         except FileNotFoundError as error:
             raise RejectError("not_found", "the upload is no longer stored; hand the recording in again") from error
         except (BaseError, OSError) as error:
-            raise _failed(error, f"reading {key}") from error
+            raise failed(error, f"reading {key}") from error
 
 
-def _failed(error: Exception, what: str) -> RetryLaterError:
+def failed(error: Exception, what: str) -> RetryLaterError:
     """What is to be said of a store that failed; nothing is lost, the step is tried again."""
     if _FULL.search(str(error)):
         return RetryLaterError("object_store_full", f"{what}: no space is left; make room, it is tried again")

@@ -34,9 +34,10 @@ _START_S = 15.0
 _TICKS = os.sysconf("SC_CLK_TCK")
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 _LOOK_S = 0.25
+_AT_ONCE = 3_000  # jobs thrown away by one call
 _JOURNAL_BYTES = 16 * 1024 * 1024
 _WORK_OFF = """
-local ids = redis.call('ZRANGE', KEYS[1], 0, 2999)
+local ids = redis.call('ZRANGE', KEYS[1], 0, ARGV[1] - 1)
 for _, id in ipairs(ids) do redis.call('DEL', 'arq:job:' .. id) end
 if #ids > 0 then redis.call('ZREM', KEYS[1], unpack(ids)) end
 return #ids
@@ -109,8 +110,9 @@ async def remember(system: System, python: str, *, count: int) -> list[Moment]:
         load = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.DEVNULL)
         moments: list[Moment] = []
         while load.returncode is None:
-            while await redis.eval(_WORK_OFF, 1, queue_name(ACCOUNT)):  # type: ignore[misc]  # redis-py: typed for both clients
-                await journal.forget_old()
+            while await redis.eval(_WORK_OFF, 1, queue_name(ACCOUNT), str(_AT_ONCE)) == _AT_ONCE:  # type: ignore[misc]  # redis-py: typed for both clients
+                pass
+            await journal.forget_old()
             moments.append(await _moment(redis, server))
             await asyncio.wait({asyncio.ensure_future(load.wait())}, timeout=_LOOK_S)
         await close(redis)

@@ -42,6 +42,7 @@ WORKERS = 8
 _POLL_S, _START_S = 0.05, 0.01
 _LEASE_S = (20.0, 30.0)  # what is left of a dead worker's lease
 _SWEEP_S = 10.0
+_HOUR_S = 3600.0
 _LAST_BREATH_S = 0.4  # a worker that is to die dies so soon after it has taken a job
 _KEY = SecretStr("k" * 48)
 
@@ -52,6 +53,7 @@ class Plan:
 
     length_s: float
     speakers: int
+    speakers_per_hour: int
     deaths: int
     foreign_s: tuple[float, float]
     foreign_every_s: float = 20.0
@@ -193,13 +195,16 @@ async def live(plan: Plan, clock: Clock, *, folder: Path, redis_path: str) -> tu
 
 
 async def _hand_in(workers: list[Worker], plan: Plan) -> None:
+    """An hour's speakers every hour."""
     for number in range(plan.speakers):
+        if number and number % plan.speakers_per_hour == 0:
+            await asyncio.sleep(_HOUR_S)
         shop, speaker_id = workers[number % WORKERS].shop, SpeakerId(f"s{number:05}")
         facts: list[Fact] = [GoalSet(at=shop.now(), goal=Goal(samples=SAMPLES))]
         for sample in range(SAMPLES):
             recording_id = RecordingId(f"r{sample}")
             facts.append(RecordingPlanned(at=shop.now(), recording_id=recording_id, source="file:///a", name="a"))
-            made = {"recipe": recipe(), "measures": MEASURES, "object_key": f"{speaker_id}/{sample}"}
+            made: dict[str, Any] = {"recipe": recipe(), "measures": MEASURES, "object_key": f"{speaker_id}/{sample}"}
             facts.append(SampleReady(at=shop.now(), recording_id=recording_id, **made))
         await shop.tell(speaker_id, *facts)
 

@@ -125,6 +125,12 @@ async def test_the_engine_plays_the_penalising_provider(penalising: Settings) ->
             assert (await same_client_with_a_new_token.get("nobody")).status == 429
 
 
+async def test_a_penalising_engine_has_the_limit_of_ringcentral(settings: Settings) -> None:
+    engine = settings.engine.model_copy(update={"faults": "penalising"})
+    async with running_engine(settings.model_copy(update={"engine": engine}), hears=False) as rc:
+        assert [(await rc.get("nobody")).status for _ in range(11)] == [*[404] * 10, 429]
+
+
 async def test_other_clients_go_on_and_what_has_no_token_is_not_counted(penalising: Settings) -> None:
     async with running_engine(penalising, hears=False) as rc:
         for _ in range(5):

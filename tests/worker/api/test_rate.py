@@ -18,8 +18,8 @@ from worker.api.client import EnrollmentApi
 from worker.enrollment.errors import RetryLaterError
 
 _CALLS, _PENALTY_S = 20, 1.0
-_PROPAGATION_S = 0.1  # between a 429 and all workers' knowing: a round trip to Redis, on a busy machine
-_WORK = 70
+_PROPAGATION_S = 0.2  # between a 429 and all workers' knowing: a round trip to Redis, on a busy machine
+_WORK = 50
 
 
 @dataclass

@@ -21,7 +21,7 @@ from worker.enrollment.record import (
     Verb,
     Via,
 )
-from worker.enrollment.settle import settle
+from worker.enrollment.settle import NO_TRACE, settle
 from worker.enrollment.steps import LookUp, Park, Policy, Prepare, Submit, next_steps, next_verb, retry_delay
 
 POLICY = Policy(answer_deadline=timedelta(seconds=60), give_up=timedelta(hours=1), max_attempts=3)
@@ -33,8 +33,8 @@ def ready(name: str, *attempts: Attempt, speech_s: float = 14.0) -> Sample:
     return Sample(recording_id=RecordingId(name), planned_at=START, prepared=clip, attempts=attempts)
 
 
-def failed(number: int, code: str = "api_unavailable") -> Attempt:
-    answer = Answer(at=START, outcome=AttemptOutcome.NOT_APPLIED, via=Via.RESPONSE, code=code)
+def failed(number: int, code: str = "api_unavailable", *, at: datetime = START) -> Attempt:
+    answer = Answer(at=at, outcome=AttemptOutcome.NOT_APPLIED, via=Via.RESPONSE, code=code)
     return Attempt(attempt_id=AttemptId(f"a{number}"), started_at=START, answer=answer)
 
 
@@ -44,6 +44,14 @@ OPEN = Attempt(attempt_id=AttemptId("open"), started_at=START)
 def test_the_sample_with_most_speech_goes_first() -> None:
     record = replace(RECORD, samples=(ready("short", speech_s=8.0), ready("long", speech_s=20.0)))
     assert next_steps(record, now=START, policy=POLICY) == (Submit(RecordingId("long"), START),)
+
+
+def test_a_sample_that_left_no_trace_is_repeated_before_another_goes() -> None:
+    lost, tried = ready("lost", failed(1, NO_TRACE), failed(2), speech_s=8.0), ready("tried", failed(3))
+    record = replace(RECORD, samples=(lost, tried, ready("fresh", speech_s=20.0)))
+    (submit,) = next_steps(record, now=START, policy=POLICY)
+    assert isinstance(submit, Submit)
+    assert submit.recording_id == "lost"
 
 
 def test_samples_of_one_speaker_go_one_at_a_time() -> None:
@@ -93,7 +101,7 @@ def test_no_answer_is_not_waited_for_for_ever() -> None:
 
 def test_attempts_wait_longer_and_end() -> None:
     def step_after(failures: int) -> object:
-        record = replace(RECORD, samples=(ready("r", *map(failed, range(failures))),))
+        record = replace(RECORD, samples=(ready("r", *(failed(one, "api_failed") for one in range(failures))),))
         return next_steps(record, now=START, policy=POLICY)[0]
 
     def due(failures: int) -> datetime:
@@ -106,6 +114,16 @@ def test_attempts_wait_longer_and_end() -> None:
     assert isinstance(parked, Park)
     assert parked.code == "attempts_exhausted"
     assert retry_delay(50) == timedelta(seconds=60)
+
+
+def test_an_api_that_is_away_uses_up_no_attempts_but_is_not_waited_for_for_ever() -> None:
+    outages = [failed(number) for number in range(40)]
+    (submit,) = next_steps(replace(RECORD, samples=(ready("r", *outages),)), now=START, policy=POLICY)
+    assert submit == Submit(RecordingId("r"), START + timedelta(minutes=10))
+    late = failed(40, at=START + POLICY.give_up)
+    (parked,) = next_steps(replace(RECORD, samples=(ready("r", *outages, late),)), now=START, policy=POLICY)
+    assert isinstance(parked, Park)
+    assert (parked.code, "api_unavailable" in parked.message) == ("attempts_exhausted", True)
 
 
 def test_what_the_api_said_last_decides_between_post_and_patch() -> None:

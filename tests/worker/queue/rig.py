@@ -51,7 +51,7 @@ async def taken(held: Leases, count: int = 1) -> list[Claim]:
     found = list[Claim]()
     async with asyncio.timeout(PATIENCE_S):
         while len(found) < count:
-            found += (await held.turn([], claim=100))[1]
+            found += (await held.turn([], claim=100)).claims
     return found
 
 

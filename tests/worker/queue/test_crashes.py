@@ -9,7 +9,21 @@ import pytest
 from arq.connections import ArqRedis
 
 from config.settings import Settings
-from tests.worker.queue.rig import holds, job, job_id, leases, named, taken, told, until, worker_process, working
+from tests.worker.queue.rig import (
+    PATIENCE_S,
+    Context,
+    holds,
+    job,
+    job_id,
+    leases,
+    named,
+    taken,
+    told,
+    until,
+    worked_off,
+    worker_process,
+    working,
+)
 from worker.queue.jobs import Queue
 from worker.queue.lease import poison
 
@@ -97,3 +111,35 @@ async def test_a_stopped_worker_does_not_forget_a_suspects_crashes(redis: ArqRed
     assert await holds(redis) == {job_id(queue, name): "|2|h" for name in ("one", "two")}
     claims = await taken(leases(redis, queue, "next", lease_s=0.1), 2)
     assert [(claim.crashes, claim.job_try) for claim in claims] == [(2, 1), (2, 1)]
+
+
+async def test_a_suspect_runs_alone(redis: ArqRedis, queue: Queue) -> None:
+    """It waits until the others have ended; none is begun beside it, a second suspect least of all."""
+    await queue.put(job(queue, f"suspect{number}") for number in range(3))
+    for number in range(2):
+        await taken(leases(redis, queue, f"dead{number}", lease_s=0.1), 3)
+    began, order, running = asyncio.Event(), list[str](), set[str]()
+    let = asyncio.Event()
+
+    async def work(ctx: Context) -> None:
+        running.add(ctx["job_id"])
+        order.append("+".join(sorted(running)).replace(job_id(queue, ""), ""))
+        if "first" in ctx["job_id"]:
+            began.set()
+            await let.wait()
+        else:
+            await asyncio.sleep(0.02)
+        running.remove(ctx["job_id"])
+
+    async def suspects_are_held() -> bool:
+        return sum(hold.endswith("|2|h") for hold in (await holds(redis)).values()) == 3
+
+    await queue.put([job(queue, "first")])
+    await redis.zadd(queue.name, {job_id(queue, "first"): 1})
+    async with working(redis, queue, named("work", work)):
+        await asyncio.wait_for(began.wait(), PATIENCE_S)
+        await until(suspects_are_held)
+        await queue.put([job(queue, "last")])
+        let.set()
+        await worked_off(redis, queue)
+    assert order == ["first", "suspect0", "suspect1", "suspect2", "last"]

@@ -56,29 +56,32 @@ async def test_a_frozen_workers_late_end_changes_nothing(redis: ArqRedis, queue:
     assert await redis.keys("arq:*") == [(result_key_prefix + job_id(queue, "j")).encode()]
 
 
-async def test_a_thawed_worker_begins_nothing_that_others_took(
-    redis: ArqRedis, queue: Queue, settings: Settings
+async def test_a_worker_begins_nothing_that_others_took(
+    redis: ArqRedis, queue: Queue, settings: Settings, tmp_path: Path
 ) -> None:
-    """What it had claimed ahead is not begun on the strength of a lease that is over."""
+    """Frozen right after a claim, past its lease: when it goes on, its jobs are others', and it must not begin them."""
 
     async def brief(ctx: Context, name: str) -> None:
         await ctx["redis"].rpush("others", name)
 
-    await queue.put(job(queue, f"j{number}", "brief", f"j{number}") for number in range(100))
-    url = settings.redis.url.get_secret_value()
-    async with worker_process(url, queue, lease_s=0.4, max_jobs=4) as frozen:
-        await told(redis, "ended", 20)
-        frozen.signal(signal.SIGSTOP)
-        begun = await redis.llen("began")  # type: ignore[misc]  # redis-py
+    points = Points(tmp_path / "points")
+    points.arm("queue.claimed", "hold")
+    names = [f"j{number}" for number in range(20)]
+    await queue.put(job(queue, name, "brief", name) for name in names)
+    url, environment = settings.redis.url.get_secret_value(), {"VOXROLL_POINTS": str(points.folder)}
+    async with worker_process(url, queue, environment=environment, lease_s=0.4) as frozen:
+        await points.held("queue.claimed")
         async with working(redis, queue, named("brief", brief)):
+            assert await told(redis, "others", 20) == dict.fromkeys(names, 1)
             await worked_off(redis, queue)
-        frozen.signal(signal.SIGCONT)
-        await frozen.logged("job.superseded")
+        points.release("queue.claimed")
+        await queue.put([job(queue, "last", "held", "last")])
+        assert await told(redis, "began", 1) == {"last:1": 1}
+        frozen.signal(signal.SIGUSR1)
         frozen.signal(signal.SIGTERM)
         assert await frozen.ended() == 0
-        assert await redis.llen("began") == begun  # type: ignore[misc]  # redis-py
     assert await redis.keys("arq:*") == []
-    await redis.delete("began", "ended", "others")
+    assert await redis.exists("began", "ended") == 0
 
 
 @pytest.mark.parametrize(("point", "runs"), [("queue.claimed", 1), ("queue.finished", 2)])
