@@ -28,9 +28,9 @@ _MOST_LATER = 262_144  # bytes that wait their turn before the sender is held ba
 
 
 @asynccontextmanager
-async def door(app: web.Application, listening: socket) -> AsyncIterator[None]:
-    """Serve the application on a socket; at the end, what is under way is answered."""
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=_DRAIN_S)
+async def door(app: web.Application, listening: socket, *, drain_s: float = _DRAIN_S) -> AsyncIterator[None]:
+    """Serve the application on a socket; at the end, what is under way has so long to be answered."""
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=drain_s)
     await runner.setup()
     try:
         connections = Connections(runner)

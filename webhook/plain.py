@@ -15,7 +15,9 @@ _HEAD = re.compile(
     rb"((?:" + _TOKEN + rb":[\t -~\x80-\xff]{0,2000}\r\n){1,50})\r\n"
 )
 _LENGTH = re.compile(rb"[1-9]\d{0,8}")
-_FRAMING = frozenset({b"content-encoding", b"expect", b"trailer", b"transfer-encoding", b"upgrade"})
+_UNUSUAL = frozenset(
+    {b"content-encoding", b"expect", b"sec-websocket-key1", b"trailer", b"transfer-encoding", b"upgrade"}
+)
 _STAYS = b"keep-alive"
 
 
@@ -35,10 +37,10 @@ def read(data: bytes) -> Plain | None:
     lines = [line.partition(b":") for line in head[3].split(b"\r\n")[:-1]]
     headers = [(name.lower(), value.strip(b" \t")) for name, _, value in lines]
     body = data[head.end() :]
-    return Plain(head[2].decode(), headers, body) if _is_framed_by_length(headers, len(body)) else None
+    return Plain(head[2].decode(), headers, body) if _is_usual(headers, len(body)) else None
 
 
-def _is_framed_by_length(headers: Headers, length: int) -> bool:
+def _is_usual(headers: Headers, length: int) -> bool:
     """Whether the body is as long as Content-Length says, nothing else has a say in it, and no header comes twice."""
     known = dict(headers)
     said = known.get(b"content-length", b"")
@@ -47,6 +49,6 @@ def _is_framed_by_length(headers: Headers, length: int) -> bool:
         and b"host" in known
         and _LENGTH.fullmatch(said) is not None
         and int(said) == length
-        and _FRAMING.isdisjoint(known)
+        and _UNUSUAL.isdisjoint(known)
         and known.get(b"connection", _STAYS).lower() == _STAYS
     )

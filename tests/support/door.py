@@ -28,7 +28,7 @@ BODY = json.dumps(STATUS).encode()
 async def front_door(settings: Settings, *, short_way: bool = True) -> AsyncIterator[aiohttp.ClientSession]:
     """A session that speaks to it, with as many connections as it likes."""
     app, listening = create_app(settings), bound()
-    serve = door(app, listening) if short_way else serving(app, on=listening)
+    serve = door(app, listening, drain_s=1) if short_way else serving(app, on=listening)
     async with serve, aiohttp.ClientSession(url_of(listening), connector=aiohttp.TCPConnector(limit=0)) as http:
         yield http
 

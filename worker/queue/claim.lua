@@ -1,8 +1,7 @@
 #!lua flags=allow-oom
--- Take due jobs and hold them for one lease, by the server's clock. Called again with the same number, because its
--- answer was lost, it returns the same jobs and takes no others.
--- A job whose holder never gave it back was held in a crash: its try is not counted, its crash is. One that has been
--- in two is only kept ('h'), to be run alone ('r').
+-- Take due jobs and hold them for one lease. Called again with the same number, since its answer was lost, it returns the
+-- same jobs and takes no others. A job whose holder never gave it back was held in a crash: its try does not count, its
+-- crash does. One that has been in two is only kept ('h'), to be run alone ('r').
 -- KEYS: queue, last call   ARGV: token, number, most, lease ms, memory ms, prefixes of job, in-progress, retry
 -- Returns the time in ms, then id, payload or false, due ms, try, crashes of each job.
 local time, last = redis.call('TIME'), redis.call('GET', KEYS[2])
@@ -18,10 +17,10 @@ for i = 1, #due, 2 do
 end
 if #due > 0 then
   payloads, holds = redis.call('MGET', unpack(payloads)), redis.call('MGET', unpack(holds))
-  if not again then
-    redis.call('ZADD', KEYS[1], unpack(leases))
-    redis.call('SET', KEYS[2], cmsgpack.pack({ ARGV[2], due }), 'PX', ARGV[5])
-  end
+end
+if #due > 0 and not again then
+  redis.call('ZADD', KEYS[1], unpack(leases))
+  redis.call('SET', KEYS[2], cmsgpack.pack({ ARGV[2], due }), 'PX', ARGV[5])
 end
 for i, hold in ipairs(holds) do
   local id, key, try = due[2 * i - 1], ARGV[7] .. due[2 * i - 1], nil
