@@ -85,3 +85,9 @@ async def end(*tasks: asyncio.Future[Any]) -> list[Any]:
             task.cancel()
         await asyncio.wait(left, timeout=_CANCEL_AGAIN_S)
     return await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def is_cancelled() -> bool:
+    """Whether somebody has cancelled the running task, also where that was swallowed (see `end`)."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0

@@ -7,7 +7,9 @@ from email.utils import formatdate
 
 from webhook.problems import document
 
-LOST = (503, "redis_unavailable", "nothing was promised; send it again in a moment")
+Problem = tuple[int, str, str]  # status, code, detail
+LOST: Problem = (503, "redis_unavailable", "nothing was promised; send it again in a moment")
+BUSY: Problem = (503, "busy", "as many callbacks as may wait do so already; send it again in a moment")
 AGAIN_S = "1"
 
 
@@ -16,9 +18,9 @@ def accepted() -> bytes:
     return _accepted(int(time.time()))
 
 
-def lost() -> bytes:
+def unavailable(problem: Problem) -> bytes:
     """503: it is not, as far as we know."""
-    body = json.dumps(document(*LOST)).encode()
+    body = json.dumps(document(*problem)).encode()
     return _bytes("503 Service Unavailable", "application/problem+json", body, f"Retry-After: {AGAIN_S}")
 
 

@@ -15,7 +15,6 @@ from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
 
 from webhook import answers
-from webhook.groups import FullError
 from webhook.plain import read
 from webhook.receiver import Receiver
 from webhook.room import ROOM
@@ -130,20 +129,20 @@ class Connection(asyncio.Protocol):
         if plain is None:
             return False
         try:
-            self._receiver.take(self._receiver.admit(*plain), self._answer)
-        except (RequestError, FullError):
+            arrived = self._receiver.admit(*plain)
+        except RequestError:
             return False
         self._under_way = True
+        self._receiver.take(arrived, self._answer)
         return True
 
     def _answer(self, failure: Exception | None) -> None:
         """The callback is written down, or could not be."""
         self._under_way = False
-        if failure:
-            self._receiver.count_lost()
+        answer = answers.unavailable(self._receiver.problem_of(failure)) if failure else answers.accepted()
         if self._transport is None:
             return
-        self._transport.write(answers.lost() if failure else answers.accepted())
+        self._transport.write(answer)
         if self._is_ending:
             self._transport.close()
         elif self._later:

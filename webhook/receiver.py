@@ -15,7 +15,7 @@ from redis.exceptions import RedisError
 
 from config.points import point
 from config.settings import Settings
-from webhook.answers import AGAIN_S, LOST
+from webhook.answers import AGAIN_S, BUSY, LOST, Problem
 from webhook.body import at_hand, read_body
 from webhook.groups import FullError, Groups, NotWrittenError
 from webhook.metrics import Metrics
@@ -33,7 +33,6 @@ _KEPT_HEADERS = frozenset(
 )
 _ECHO = istr("Validation-Token")
 _LONGEST_ECHO = 256  # an answer to a validation must stay under 1 KiB
-_AGAIN = {"Retry-After": AGAIN_S}
 _log = structlog.get_logger()
 
 
@@ -66,12 +65,8 @@ class Receiver:
         try:
             if arrived.body:  # no body: a validation, nothing to write down
                 await self._groups.put(arrived)
-        except NotWrittenError:
-            self.count_lost()
-            return problem(*LOST, headers=_AGAIN)
-        except FullError:
-            self._metrics.verdict("busy")
-            return problem(503, "busy", "as many callbacks as may wait do so already", headers=_AGAIN)
+        except (NotWrittenError, FullError) as failure:
+            return problem(*self.problem_of(failure), headers={"Retry-After": AGAIN_S})
         return web.json_response({}, headers={_ECHO: echo} if echo else None)
 
     async def _verified(self, request: web.Request) -> Arrived:
@@ -101,16 +96,17 @@ class Receiver:
         return _arrived(claims, headers, body, now=now)
 
     def take(self, arrived: Arrived, told: Callable[[Exception | None], None]) -> None:
-        """Have a callback written down; `told` is called once it is, or with the reason why it could not be.
+        """Have a callback written down; `told` is called once it is, or with the reason why it may not be."""
+        try:
+            self._groups.add(arrived, told)
+        except FullError as failure:
+            told(failure)
 
-        Raises:
-            FullError: too many wait already.
-        """
-        self._groups.add(arrived, told)
-
-    def count_lost(self) -> None:
-        """Count a callback that was not written down."""
-        self._metrics.verdict("redis_unavailable")
+    def problem_of(self, failure: Exception) -> Problem:
+        """Count a callback that was not written down; returns what its sender is told."""
+        told = BUSY if isinstance(failure, FullError) else LOST
+        self._metrics.verdict(told[1])
+        return told
 
     def _claims(self, token: str, *, now: datetime) -> Claims:
         return verify(token, keys=self._keys, account=self._account, now=now)

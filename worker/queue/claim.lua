@@ -1,7 +1,7 @@
 #!lua flags=allow-oom
--- Take due jobs and hold them for one lease. Called again with the same number, since its answer was lost, it returns the
--- same jobs and takes no others. A job whose holder never gave it back was held in a crash: its try does not count, its
--- crash does. One that has been in two is only kept ('h'), to be run alone ('r').
+-- Take due jobs and hold them for one lease. Called again with the same number, since its answer was lost, it returns
+-- the same jobs and takes no others. A job whose holder never gave it back was held in a crash: its try does not count,
+-- its crash does. One that has been in two is only kept ('h'), to be run alone ('r').
 -- KEYS: queue, last call   ARGV: token, number, most, lease ms, memory ms, prefixes of job, in-progress, retry
 -- Returns the time in ms, then id, payload or false, due ms, try, crashes of each job.
 local time, last = redis.call('TIME'), redis.call('GET', KEYS[2])
@@ -9,7 +9,8 @@ local now, holder = time[1] * 1000 + time[2] / 1000, ARGV[1] .. ':' .. ARGV[2] .
 last = last and cmsgpack.unpack(last)
 local again = last and last[1] == ARGV[2]
 local ours = again and holder or ARGV[1] .. ':'
-local due = again and last[2] or redis.call('ZRANGE', KEYS[1], '-inf', now, 'BYSCORE', 'LIMIT', 0, ARGV[3], 'WITHSCORES')
+local due = again and last[2]
+  or redis.call('ZRANGE', KEYS[1], '-inf', now, 'BYSCORE', 'LIMIT', 0, ARGV[3], 'WITHSCORES')
 local leases, payloads, holds, taken = {}, {}, {}, { now }
 for i = 1, #due, 2 do
   leases[i], leases[i + 1] = now + ARGV[4], due[i]
@@ -34,8 +35,6 @@ for i, hold in ipairs(holds) do
     try = hold and redis.call('GET', ARGV[8] .. id) or redis.call('INCR', ARGV[8] .. id)
     redis.call('SET', key, holder .. crashes .. (crashes < 2 and '|r' or '|h'), 'PX', ARGV[5])
   end
-  if try then
-    taken[#taken + 1] = { id, payloads[i], due[2 * i], try, crashes }
-  end
+  taken[#taken + 1] = try and { id, payloads[i], due[2 * i], try, crashes } or nil
 end
 return taken

@@ -1,5 +1,5 @@
 #!lua flags=allow-oom
--- Give jobs back: done, or to be run again later. Only the hold they were taken under counts: a late one changes nothing.
+-- Give jobs back: done, or to be run again. Only the hold they were taken under counts: a late one changes nothing.
 -- KEYS: queue   ARGV: token, ms that a crash is remembered, prefixes of job, in-progress, retry, result; then of each
 --   job: id, number of the call that took it, when it is due again, '1' if its try does not count, result or '', ms to
 --   keep it (0: for ever). Due again: '' if it is done, ms from now, or '@' and its old place in the queue.

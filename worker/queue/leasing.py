@@ -22,7 +22,7 @@ from arq.worker import Function, Worker
 from redis.exceptions import RedisError
 
 from config.points import point
-from config.process import end
+from config.process import end, is_cancelled
 from worker.queue.jobs import dumps, loads
 from worker.queue.lease import Claim, Finish, Leases
 from worker.queue.pace import Pace
@@ -89,7 +89,7 @@ class LeasingWorker(Worker):
             await self.on_startup(self.ctx)
         stopping = asyncio.create_task(self._wake_at_stop())
         try:
-            while not self._stop.is_set():
+            while not (self._stop.is_set() or is_cancelled()):
                 if await self._turn_or_wait(claim=self._wanted()):
                     if self.burst and await self._is_worked_off():
                         break

@@ -114,7 +114,7 @@ async def _call(worker: Worker, claim: Claim, job: _Job, function: Function | Cr
             outcome = _ended(worker, claim, job, function, success=False, result=cancelled, began_ms=began_ms)
         else:
             outcome = Outcome(again_ms=0, refund=True)
-    except Exception as error:  # noqa: BLE001 -- arq's rule: what a function raises is its result
+    except (Exception, SystemExit) as error:  # noqa: BLE001 -- arq's rule: what a function raises is its result
         _log.exception("job.raised", job=claim.job_id, function=job.name)
         outcome = _ended(worker, claim, job, function, success=False, result=error, began_ms=began_ms)
     else:

@@ -109,7 +109,7 @@ def bars(samples: Samples, moments: Sequence[Moment]) -> list[Bar]:
     return [
         *made,
         Bar("p99 at 80 % of its own peak", p99_ms, 10, "ms", "at most"),
-        Bar("memory grown after the first 100,000 of a million", grown_mb(moments), 8, "MB", "at most"),
+        Bar("memory grown after the first 100,000 of a million", grown_mb(moments), 4, "MB", "at most"),
     ]
 
 

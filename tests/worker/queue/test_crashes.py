@@ -49,7 +49,7 @@ async def all_is_well(redis: ArqRedis, queue: Queue) -> None:
     await redis.delete("began", "ended", "told")
 
 
-@pytest.mark.parametrize(("how", "code"), [("killed", -9), ("os._exit", 3), ("sys.exit", 4)])
+@pytest.mark.parametrize(("how", "code"), [("killed", -9), ("os._exit", 3)])
 async def test_a_poison_job_takes_no_neighbour_along(
     redis: ArqRedis, queue: Queue, settings: Settings, how: str, code: int
 ) -> None:
@@ -80,12 +80,15 @@ async def test_a_job_that_hangs_its_worker_is_poison_too(redis: ArqRedis, queue:
     await all_is_well(redis, queue)
 
 
-async def test_a_job_without_memory_fails_alone(redis: ArqRedis, queue: Queue, settings: Settings) -> None:
-    """MemoryError is an error like any other: the job's own end, not the worker's."""
-    await put_with_neighbours(queue, "MemoryError")
-    async with worker_process(
-        settings.redis.url.get_secret_value(), queue, lease_s=30, max_jobs=100, burst=True
-    ) as worker:
+@pytest.mark.parametrize("how", ["MemoryError", "sys.exit"])
+async def test_an_error_of_any_kind_is_the_jobs_alone(
+    redis: ArqRedis, queue: Queue, settings: Settings, how: str
+) -> None:
+    """Neither a want of memory nor an exit is the worker's end, as long as Python can still say so."""
+    await put_with_neighbours(queue, how)
+    url = settings.redis.url.get_secret_value()
+    async with worker_process(url, queue, lease_s=30, max_jobs=100, burst=True) as worker:
+        assert (await worker.logged("job.raised"))["function"] == "deadly"
         assert await worker.ended() == 0
     assert await told(redis, "ended", 50) == {f"{name}:1": 1 for name in _NEIGHBOURS}
     assert await redis.exists(poison(queue.name)) == 0

@@ -1,5 +1,7 @@
 """Workers that are stopped, frozen or killed: no try is burned, no lease is orphaned, a late end changes nothing."""
 
+import asyncio
+import contextlib
 import signal
 from pathlib import Path
 
@@ -9,7 +11,19 @@ from arq.constants import result_key_prefix
 
 from config.settings import Settings
 from tests.support.points import Points
-from tests.worker.queue.rig import Context, holds, job, job_id, named, told, worked_off, worker_process, working
+from tests.worker.queue.rig import (
+    PATIENCE_S,
+    Context,
+    build,
+    holds,
+    job,
+    job_id,
+    named,
+    told,
+    worked_off,
+    worker_process,
+    working,
+)
 from worker.queue.jobs import Queue, loads
 
 
@@ -99,3 +113,20 @@ async def test_killed_between_redis_and_job(
         await worked_off(redis, queue)
     assert await told(redis, "ended", runs) == {"j:1": runs}
     await redis.delete("began")
+
+
+async def test_a_worker_ends_though_its_cancellation_is_swallowed(redis: ArqRedis, queue: Queue) -> None:
+    """As redis-py now and then does, and here the hook: the worker would go on for ever."""
+    starting = asyncio.Event()
+
+    async def work(_ctx: Context) -> None: ...
+
+    async def swallow(_ctx: Context) -> None:
+        starting.set()
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.Event().wait()
+
+    running = asyncio.create_task(build(redis, queue, named("work", work), on_startup=swallow).main())
+    await starting.wait()
+    running.cancel()
+    await asyncio.wait_for(running, PATIENCE_S)
