@@ -90,7 +90,7 @@ async def _heard(house: House, http: aiohttp.ClientSession) -> dict[str, float]:
     found: dict[str, float] = {}
     page = total = 1
     while page <= total:
-        query = {"page": str(page), "perPage": str(_PAGE)}
+        query = {"partial": "true", "page": str(page), "perPage": str(_PAGE)}
         async with http.get(f"{url}/ai/audio/v1/enrollments", params=query, headers=bearer) as answer:
             listing: dict[str, Any] = await answer.json()
         found |= {record["speakerId"]: record["totalEnrollDuration"] for record in listing["records"]}

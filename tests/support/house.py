@@ -181,7 +181,10 @@ class Guest:
             document.update(await self.document(speaker_id))
             return bool(document["settled"])
 
-        await until(is_settled, pause_s=_PAUSE_S)
+        try:
+            await until(is_settled, pause_s=_PAUSE_S)
+        except TimeoutError:
+            pytest.fail(f"not settled: {json.dumps(document)}")
         return document
 
     async def all_is_well(self) -> list[dict[str, Any]]:
@@ -267,3 +270,6 @@ async def visiting(house: House) -> AsyncIterator[Guest]:
             yield guest
         finally:
             house.points.clear()
+            for name in house.rooms.running():
+                if name not in ROOMS:
+                    house.rooms.kill(name)

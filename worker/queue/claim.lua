@@ -28,7 +28,6 @@ for i, hold in ipairs(holds) do
   local crashes, how = string.match(hold or '', '|(%d+)|(.)')
   if hold and string.sub(hold, 1, #ours) == ours then -- this worker lives: it lost the answer, or was held up
     redis.call('PEXPIRE', key, ARGV[5])
-    redis.call('ZADD', KEYS[1], 'XX', now + ARGV[4], id)
     try = again and (redis.call('GET', ARGV[8] .. id) or 1)
   elseif not again and not (hold and redis.call('PTTL', key) > ARGV[5] - ARGV[4]) then -- if so, it was only moved
     crashes = (crashes or 0) + (how == 'r' and 1 or 0)

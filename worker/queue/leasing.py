@@ -19,7 +19,7 @@ from typing import Any
 import structlog
 from arq.utils import to_unix_ms
 from arq.worker import Function, Worker
-from redis.exceptions import RedisError
+from redis.exceptions import RedisError, ResponseError
 
 from config.points import point
 from config.process import end, is_cancelled
@@ -37,9 +37,10 @@ _GIVE_BACK_S = 5.0
 _RECONNECT_S = 0.5
 _COALESCE_S = 0.002  # finished jobs wait so long for company, as long as no slot waits with them
 _CHORES_S = 0.25  # how often cron, health and aborts are seen to; arq's cron looks a second ahead
+_REFUSED_S = 10.0
 _MISRUN_MS = 60_000  # a hook failed, or Redis in the midst of it: no fault of the job
 _CRON_S, _CRON_KEEP = 0.5, timedelta(days=1)  # how far cron looks ahead at least, and how long a tick waits at most
-_SUSPECT, _POISON = 2, 3  # crashes
+_SUSPECT, _POISON = 2, 5  # crashes; three of them alone, as something else may have ended the worker
 
 OnPoison = Callable[[str, tuple[Any, ...]], Awaitable[None]]
 
@@ -152,7 +153,7 @@ class LeasingWorker(Worker):
         for claim in claims:
             if claim.crashes >= _POISON:
                 self._start(claim, self._set_aside(claim))
-            elif claim.crashes == _SUSPECT:
+            elif claim.crashes >= _SUSPECT:
                 _log.warning("job.suspected", job=claim.job_id, crashes=claim.crashes)
                 self._suspects.append(claim)
             else:
@@ -231,11 +232,17 @@ class LeasingWorker(Worker):
         return is_idle and await self.pool.zcard(self.queue_name) == 0
 
     async def _see_to_chores(self) -> None:
-        if time.monotonic() >= self._chores_s:
-            self._chores_s = time.monotonic() + _CHORES_S
+        """Aborts, health and cron, now and then. A Redis that refuses them (it is full) may still be worked off."""
+        if time.monotonic() < self._chores_s:
+            return
+        self._chores_s = time.monotonic() + _CHORES_S
+        try:
             if self.allow_abort_jobs:
                 await self._cancel_aborted_jobs()
             await self.heart_beat()
+        except ResponseError as error:
+            _log.warning("queue.refused", reason=str(error)[:200], again_s=_REFUSED_S)
+            self._chores_s = time.monotonic() + _REFUSED_S
 
     async def heart_beat(self) -> None:
         """Tell health, and queue what cron says; by the server's clock, which all workers share."""

@@ -11,7 +11,20 @@ import pytest
 from arq.connections import ArqRedis
 from arq.constants import in_progress_key_prefix, job_key_prefix
 
-from tests.worker.queue.rig import Context, build, holds, job, job_id, leases, named, taken, until, worked_off, working
+from tests.worker.queue.rig import (
+    PATIENCE_S,
+    Context,
+    build,
+    holds,
+    job,
+    job_id,
+    leases,
+    named,
+    taken,
+    until,
+    worked_off,
+    working,
+)
 from worker.queue.jobs import VERSION, Queue, dumps
 from worker.queue.lease import poison
 
@@ -24,6 +37,7 @@ class Work:
         self.tries = Counter[int]()
         self.running = 0
         self.full = asyncio.Event()
+        self.over = asyncio.Event()
         self.let = asyncio.Event()
         self._at_once = at_once
 
@@ -37,10 +51,11 @@ class Work:
             await self.let.wait()
         finally:
             self.running -= 1
+            self.over.set()
 
     async def begun(self) -> None:
         """Return once so many run at one time."""
-        await asyncio.wait_for(self.full.wait(), 20)
+        await asyncio.wait_for(self.full.wait(), PATIENCE_S)
 
 
 @pytest.fixture
@@ -49,16 +64,27 @@ def work() -> Work:
 
 
 async def test_a_job_longer_than_the_lease_runs_once(redis: ArqRedis, queue: Queue, work: Work) -> None:
+    """It is renewed: nobody who asks all the time gets it."""
     await queue.put([job(queue, "j")])
-    async with working(redis, queue, named("work", work.work), count=2, lease_s=0.3):
+    async with working(redis, queue, named("work", work.work), lease_s=0.3):
         await work.begun()
-        leases_over = asyncio.get_running_loop().time() + 1
-        while asyncio.get_running_loop().time() < leases_over:
-            assert await redis.pttl(in_progress_key_prefix + job_id(queue, "j")) > 0
+        greedy = leases(redis, queue, "greedy")
+        three_leases_on = asyncio.get_running_loop().time() + 1
+        while asyncio.get_running_loop().time() < three_leases_on:
+            assert (await greedy.turn([], claim=1)).claims == []
         work.let.set()
         await worked_off(redis, queue)
     assert work.runs.total() == 1
     assert await redis.exists(job_key_prefix + job_id(queue, "j")) == 0
+
+
+async def test_a_job_that_another_holds_by_now_is_cancelled(redis: ArqRedis, queue: Queue, work: Work) -> None:
+    await queue.put([job(queue, "j")])
+    async with working(redis, queue, named("work", work.work), lease_s=0.3):
+        await work.begun()
+        await redis.set(in_progress_key_prefix + job_id(queue, "j"), "another:1|0|r", ex=60)
+        await asyncio.wait_for(work.over.wait(), PATIENCE_S)
+    assert await holds(redis) == {job_id(queue, "j"): "another:1|0|r"}
 
 
 async def test_a_dead_workers_job_is_taken_over_within_the_lease(redis: ArqRedis, queue: Queue, work: Work) -> None:
@@ -194,7 +220,7 @@ async def test_queueing_twice_is_queueing_once_and_the_payload_is_json(redis: Ar
     later = datetime.now(UTC) + timedelta(hours=1)
     at_once = job(queue, "j", "work", "a")
     await queue.put([replace(at_once, at=later), at_once])
-    await queue.put([at_once])
+    await queue.put([replace(at_once, args=("b",))])
     assert await redis.zscore(queue.name, at_once.job_id) == pytest.approx(later.timestamp() * 1000, abs=1000)
     payload = json.loads(await redis.get(job_key_prefix + at_once.job_id) or b"")
     assert (payload["f"], payload["a"], payload["v"]) == ("work", ["a"], VERSION)

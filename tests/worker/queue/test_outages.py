@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 from arq.connections import ArqRedis
+from arq.cron import cron
 from pydantic import SecretStr
-from redis.exceptions import OutOfMemoryError
+from redis.exceptions import OutOfMemoryError, ReadOnlyError
 
 from config.settings import Redis
 from tests.support.valkey import ValkeyProcess
@@ -51,6 +52,9 @@ class Tally:
         self.runs[ctx["job_id"]] += 1
         self.tries[ctx["job_try"]] += 1
         await asyncio.sleep(0.001)
+
+    async def tick(self, ctx: Context, *_args: Any, **_kwargs: Any) -> None:
+        assert ctx["job_id"].startswith("tick:")
 
     async def reached(self, count: int) -> None:
         """Return once so many have run."""
@@ -111,12 +115,29 @@ async def test_a_full_redis_takes_no_more_and_is_worked_off(server: ValkeyProces
         with pytest.raises(OutOfMemoryError):
             await queue.put(jobs(queue, 2000, 2100))
         assert await redis.zcard(queue.name) == 2000
-        async with working(redis, queue, named("work", tally.work), max_jobs=20):
+        ticking = [cron(tally.tick, name="tick", second=None, run_at_startup=True)]
+        async with working(redis, queue, named("work", tally.work), max_jobs=20, cron_jobs=ticking):
             await worked_off(redis, queue)
             await redis.config_set("maxmemory", 0)
             await queue.put(jobs(queue, 2000, 2100))
             await worked_off(redis, queue)
     tally.each_once(2100)
+
+
+async def test_a_redis_that_is_read_only_for_a_while_costs_no_job(server: ValkeyProcess) -> None:
+    """As in the midst of a failover."""
+    tally = Tally()
+    async with connected(server.url) as redis:
+        queue = Queue(redis, account=_ACCOUNT)
+        await queue.put(jobs(queue, 0, 2000))
+        async with working(redis, queue, named("work", tally.work), max_jobs=20):
+            await tally.reached(500)
+            await redis.replicaof("127.0.0.1", 1)
+            with pytest.raises(ReadOnlyError):
+                await queue.put(jobs(queue, 2000, 2100))
+            await redis.replicaof("NO", "ONE")
+            await worked_off(redis, queue)
+    tally.each_once(2000)
 
 
 async def test_scripts_that_redis_forgot_are_loaded_again(server: ValkeyProcess) -> None:
