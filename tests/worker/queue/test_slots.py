@@ -84,7 +84,7 @@ async def test_a_worker_needs_one_slot_alone(cluster: str) -> None:
         return "kept"
 
     await queue.put(job(queue, f"poison{number}") for number in range(5))
-    for number in range(3):
+    for number in range(5):
         for claim in await taken(dead := leases(redis, queue, f"dead{number}"), 5):
             assert claim.crashes < 2 or await dead.begin_alone(claim)
     await queue.put(job(queue, f"suspect{number}") for number in range(5))
