@@ -95,10 +95,6 @@ class Rooms:
         """Return once the log has the words so often."""
         await until(lambda: self.log(name).count(words) >= times)
 
-    def rename(self, name: str, to: str) -> None:
-        """Call a process by another name from now on; its log keeps the old one."""
-        self._processes[to] = self._processes.pop(name)
-
     def running(self) -> list[str]:
         """The names of those that live."""
         return [name for name, process in self._processes.items() if process.poll() is None]
