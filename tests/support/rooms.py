@@ -63,7 +63,13 @@ class Rooms:
             env[f"VOXROLL_{room.upper()}_FD"], pass_fds = str(number), [number]
         with self.log_file(name or room).open("ab") as log:
             self._processes[name or room] = subprocess.Popen(
-                [sys.executable, "-m", room], cwd=_ROOT, env=env, pass_fds=pass_fds, stdout=log, stderr=log
+                [sys.executable, "-m", room, "--attached"],  # it ends with the test, however that ends
+                cwd=_ROOT,
+                env=env,
+                pass_fds=pass_fds,
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=log,
             )
 
     def run(self, room: Room, *arguments: str, within_s: float) -> subprocess.CompletedProcess[str]:
@@ -102,7 +108,7 @@ class Rooms:
     def kill(self, name: str) -> None:
         """As a crash would: at once."""
         self._processes[name].kill()
-        self._processes.pop(name).wait()
+        self.wait(name)
 
     def stop(self, name: str) -> int:
         """As a deploy would; the exit code."""
@@ -111,7 +117,11 @@ class Rooms:
 
     def wait(self, name: str) -> int:
         """Its exit code, once it has ended by itself."""
-        return self._processes.pop(name).wait(_END_S)
+        process = self._processes.pop(name)
+        code = process.wait(_END_S)
+        if process.stdin:
+            process.stdin.close()
+        return code
 
     async def ended(self, name: str) -> int:
         """The same, without holding up what else the test does."""

@@ -9,17 +9,20 @@ from typing import Annotated, NoReturn
 
 import typer
 
-_FAULTS_HELP = """Behave badly, to test what depends on it: a list of modes, each with a number after `=` if the usual
-one will not do. flaky: a share of calls (0.5: every other) is answered 500, nothing done. slow: an answer takes up to
-so many seconds (3). late: the answer to a change comes after so many seconds (35), the change is applied at once.
-early: a 202 comes after its callback. silent: no callbacks. dropping: a share of callbacks (0.2) is never sent.
-duplicating: a share of callbacks (1) comes three times. reordering: callbacks come up to so many seconds (2) later,
-each by itself. penalising: RingCentral's limit, 10 calls a minute, then a minute's penalty."""
+FAULTS_HELP = (
+    "Behave badly, to test what depends on it: a list of modes, each with a number after `=` if the usual one "
+    "will not do. flaky: a share of calls (0.5: every other) is answered 500, nothing done. slow: an answer takes"
+    " up to so many seconds (3). late: the answer to a change comes after so many seconds (35), the change is "
+    "applied at once. early: a 202 comes after its callback. silent: no callbacks. dropping: a share of callbacks"
+    " (0.2) is never sent. duplicating: a share of callbacks (1) comes three times. reordering: callbacks come up"
+    " to so many seconds (2) later, each by itself. penalising: RingCentral's limit, 10 calls a minute, then a "
+    "minute's penalty."
+)
 
 
 def engine(
     context: typer.Context,
-    faults: Annotated[str, typer.Option(metavar="MODE,MODE=NUMBER...", help=" ".join(_FAULTS_HELP.split()))] = "",
+    faults: Annotated[str, typer.Option(metavar="MODE,MODE=NUMBER...", help=FAULTS_HELP)] = "",
     seed: Annotated[int | None, typer.Option(help="Decides which calls and callbacks the faults hit.")] = None,
 ) -> None:
     """Run the embedded enrollment service alone."""
