@@ -13,7 +13,10 @@ from typing import Generic, TypeVar, cast
 T = TypeVar("T")
 Told = Callable[[Exception | None], None]
 _Group = Sequence[tuple[T, Told]]
-_CROWD = 32  # so many waiting leave by a second flight: large groups cost each item least, but the store is never idle
+_CROWD = (
+    8  # so many waiting leave by a flight of their own, so that the senders, the door and the store don't take turns
+)
+_MOST_FLIGHTS = 4
 _MOST_AT_ONCE = 128
 _MOST_WAITING = 1_024  # 8 groups: some tens of milliseconds of work
 
@@ -88,8 +91,8 @@ class Groups(Generic[T]):
         self._flights.discard(flight)  # at once: the next item to come must see that nobody is on the way
 
     def _may_leave(self, others: int) -> bool:
-        """One flight leaves whenever something waits, a second one only with a crowd."""
-        return others == 0 or (others == 1 and len(self._waiting) >= _CROWD)
+        """One flight leaves whenever something waits, further ones only with a crowd."""
+        return others == 0 or (others < _MOST_FLIGHTS and len(self._waiting) >= _CROWD)
 
     async def _written(self, items: list[T]) -> Exception | None:
         try:

@@ -74,23 +74,30 @@ async def test_the_first_leaves_at_once_and_the_later_ones_together(store: Store
     await asyncio.gather(*later)
 
 
-async def test_a_crowd_does_not_wait_for_the_first_and_the_next_crowd_does(store: Store) -> None:
+async def test_crowds_leave_by_flights_of_their_own_until_four_are_under_way(store: Store) -> None:
     some = Groups[int](store.write, timeout_s=5)
-    first = await under_way(some, store, 0)
-    crowd = putting(some, *range(1, 51))
-    await store.came.acquire()
-    assert store.taken == [[0], list(range(1, 51))]
-    next_crowd = putting(some, *range(51, 101))
+    tasks = [await under_way(some, store, 0)]
+    tasks += putting(some, *range(1, 8))  # one less than a crowd
     for _ in range(5):
         await asyncio.sleep(0)
-    assert len(store.taken) == 2
-    store.let_go()
-    await first
+    assert store.taken == [[0]]
+    tasks += putting(some, 8)
     await store.came.acquire()
-    assert store.taken[2] == list(range(51, 101))
-    for _ in range(2):
+    for items in (range(9, 17), range(17, 67)):
+        tasks += putting(some, *items)
+        await store.came.acquire()
+    assert store.taken == [[0], list(range(1, 9)), list(range(9, 17)), list(range(17, 67))]
+    tasks += putting(some, *range(67, 100))
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert len(store.taken) == 4
+    store.let_go()
+    await tasks[0]
+    await store.came.acquire()
+    assert store.taken[4] == list(range(67, 100))
+    for _ in range(4):
         store.let_go()
-    await asyncio.gather(*crowd, *next_crowd)
+    await asyncio.gather(*tasks)
 
 
 async def test_those_that_come_in_the_same_moment_leave_together(store: Store) -> None:

