@@ -13,9 +13,7 @@ from typing import Generic, TypeVar, cast
 T = TypeVar("T")
 Told = Callable[[Exception | None], None]
 _Group = Sequence[tuple[T, Told]]
-_CROWD = (
-    8  # so many waiting leave by a flight of their own, so that the senders, the door and the store don't take turns
-)
+_CROWD = 8  # so many waiting leave by a flight of their own: nobody takes turns, neither sender nor door nor store
 _MOST_FLIGHTS = 4
 _MOST_AT_ONCE = 128
 _MOST_WAITING = 1_024  # 8 groups: some tens of milliseconds of work
