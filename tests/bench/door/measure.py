@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
+import redis
 from pydantic import SecretStr
 from redis.asyncio import Redis
 
@@ -89,14 +90,16 @@ def measure(system: System, python: str, *, seconds: float, fsync: str = "everys
         return Sample(*_loaded(server, port, seconds=seconds), fsync)
 
 
-def measure_steady(system: System, python: str, *, seconds: float, share: float, peak_s: float) -> Sample:
-    """Run one server at a share of its peak, which is measured just before on the same server.
+def measure_steady(system: System, python: str, *, seconds: float, share: float) -> Sample:
+    """Run one server at a share of its peak, which is measured just before on the same server and an equal store.
 
     Raises:
         MeasureError: it did not start, or an answer was not 200.
     """
     with _valkey("everysec") as url, _server(system, python, redis_url=url) as (server, port):
-        peak, _ = _loaded(server, port, seconds=peak_s)
+        peak, _ = _loaded(server, port, seconds=seconds)
+        with redis.Redis.from_url(url) as store:
+            store.flushall()
         return Sample(*_loaded(server, port, seconds=seconds, rate=share * peak.per_s), "everysec")
 
 
@@ -120,18 +123,18 @@ def _loaded(server: int, port: int, *, seconds: float, rate: float = 0.0) -> tup
 async def remember(system: System, python: str, *, count: int) -> list[Moment]:
     """Send so many callbacks, and look at the memory all the while; jobs are thrown away, the journal is trimmed."""
     with _valkey("everysec") as url, _server(system, python, redis_url=url) as (server, port):
-        redis = client(RedisSettings(url=SecretStr(url)), queue_name=queue_name(ACCOUNT))
-        journal = Journal(redis, account=ACCOUNT, keep=timedelta(days=7), most_bytes=_JOURNAL_BYTES)
+        store = client(RedisSettings(url=SecretStr(url)), queue_name=queue_name(ACCOUNT))
+        journal = Journal(store, account=ACCOUNT, keep=timedelta(days=7), most_bytes=_JOURNAL_BYTES)
         command = [*_LOAD, str(port), "0", str(count), "0", ACCOUNT, KEY]
         load = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.DEVNULL)
         moments: list[Moment] = []
         while load.returncode is None:
-            while await redis.eval(_WORK_OFF, 1, queue_name(ACCOUNT), str(_AT_ONCE)) == _AT_ONCE:  # type: ignore[misc]  # redis-py: typed for both clients
+            while await store.eval(_WORK_OFF, 1, queue_name(ACCOUNT), str(_AT_ONCE)) == _AT_ONCE:  # type: ignore[misc]  # redis-py: typed for both clients
                 pass
             await journal.forget_old()
-            moments.append(await _moment(redis, server))
+            moments.append(await _moment(store, server))
             await asyncio.wait({asyncio.ensure_future(load.wait())}, timeout=_LOOK_S)
-        await close(redis)
+        await close(store)
     if load.returncode:
         raise MeasureError("the load generator gave up")
     return moments
