@@ -50,4 +50,5 @@ def _said(crowd: Crowd, chaos: Chaos, settled: int | None, *, until_s: float) ->
     left_s = until_s - time.monotonic()
     kills = ", ".join(f"{name} {number}" for name, number in sorted(chaos.kills.items()))
     then = f"{left_s:.0f} s of kills left" if left_s > 0 else "left alone"
-    return f"accepted {crowd.accepted}, settled {settled} of {crowd.size}; killed {kills or 'nobody'}; {then}"
+    done = "?" if settled is None else settled  # Valkey may just be down
+    return f"accepted {crowd.accepted}, settled {done} of {crowd.size}; killed {kills or 'nobody'}; {then}"

@@ -12,7 +12,6 @@ import random
 import shutil
 import sys
 import tempfile
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -43,12 +42,11 @@ async def soak(house: House, *, speakers: int, seconds: float, seed: int) -> Ver
     """The whole of it, over a house that is up."""
     house.rooms.start("worker", "worker-2")
     chaos = Chaos(house, random.Random(seed))  # noqa: S311  a play, no secret
-    began_s = time.monotonic()
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=10)) as http:
         crowd = Crowd(house, http, size=speakers)
         async with showing(crowd, chaos, seconds=seconds):
             arriving = asyncio.create_task(crowd.arrive(over_s=seconds * _ARRIVING))
-            await chaos.rage(until_s=began_s + seconds)
+            await chaos.rage(seconds=seconds)
             await arriving
             await crowd.all_settled(within_s=_ALONE_S)
         return await judge(house, crowd, http)

@@ -56,7 +56,12 @@ class Rooms:
         self._env = os.environ | {f"VOXROLL_{name}": value for name, value in values.items()}
 
     def start(self, room: Room, name: str | None = None, **variables: str) -> None:
-        """Start a room, under a name where there are several, with further variables of its own."""
+        """Start a room, under a name where there are several, with further variables of its own.
+
+        One of that name that was killed is forgotten; one that runs must be stopped first.
+        """
+        if (name or room) in self._processes:
+            self.wait(name or room)
         env, pass_fds = self._env | variables, list[int]()
         if room in self._sockets:
             number = self._sockets[room].fileno()
