@@ -1,17 +1,32 @@
 """The command line: names the commands and starts them.
 
-Exit codes, the same for every command: 0 done; 1 failed; 2 called wrongly; 5 some speakers did not become complete;
-69 something that is needed is not there; 78 settings that can't be used.
+Exit codes, the same for every command: 0 done; 1 failed; 2 called wrongly; 5 some speakers did not become
+complete, or some recordings won't do; 9 nothing to do; 69 something that is needed is not there; 78 settings that can't
+be used.
 """
 
 import typer
 
-from voxroll.commands import audit, callbacks, configuration, demo, doctor, enroll, erase, model, rooms, status, up, why
+from voxroll.commands import (
+    audit,
+    callbacks,
+    check,
+    configuration,
+    demo,
+    doctor,
+    enroll,
+    erase,
+    model,
+    rooms,
+    status,
+    up,
+    why,
+)
 from voxroll.show import told
 
 _EPILOG = (
-    "Exit codes: 0 done; 1 failed; 2 called wrongly; 5 some speakers did not become complete; "
-    "69 something needed is not there; 78 settings that can't be used."
+    "Exit codes: 0 done; 1 failed; 2 called wrongly; 5 some speakers did not become complete, or some recordings won't "
+    "do; 9 nothing to do; 69 something needed is not there; 78 settings that can't be used."
 )
 _ROOM = {"allow_extra_args": True, "ignore_unknown_options": True}
 
@@ -31,6 +46,7 @@ app.command(rich_help_panel=_RUN)(told(up.up))
 for _room in (rooms.engine, rooms.webhook, rooms.worker):
     app.command(rich_help_panel=_RUN, context_settings=_ROOM)(told(_room))
 app.command(rich_help_panel=_RUN)(told(demo.demo))
+app.command(rich_help_panel=_WORK)(told(check.check))
 app.command(rich_help_panel=_WORK)(told(enroll.enroll))
 app.command(rich_help_panel=_WORK)(told(status.status))
 app.command(rich_help_panel=_WORK)(told(why.why))

@@ -8,12 +8,13 @@ from enum import IntEnum
 
 
 class Exit(IntEnum):
-    """Exit codes of all commands; 69 and 78 are those of sysexits.h."""
+    """Exit codes of all commands; 69 and 78 are those of sysexits.h, 9 is rclone's for nothing to do."""
 
     OK = 0
     FAILED = 1
     USAGE = 2
     INCOMPLETE = 5
+    NOTHING = 9
     UNAVAILABLE = 69
     SETTINGS = 78
 

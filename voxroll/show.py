@@ -87,3 +87,9 @@ def rows(made: Table, cells: Iterable[Iterable[object]]) -> Table:
     for row in cells:
         made.add_row(*(str(cell) for cell in row))
     return made
+
+
+def clock(seconds: float) -> str:
+    """`02:14.5`, as players show it."""
+    minutes, rest = divmod(seconds, 60)
+    return f"{int(minutes):02d}:{rest:04.1f}"

@@ -16,7 +16,7 @@ from rich.table import Table
 from voxroll.client import Client
 from voxroll.commands.speakers import coloured, short
 from voxroll.documents import Attempt, Sample, Speaker
-from voxroll.show import JsonOption, as_data, out
+from voxroll.show import JsonOption, as_data, clock, out
 
 _MARKS = {
     "applied": "[green]✓ applied[/]",
@@ -137,9 +137,3 @@ def _answer(attempt: Attempt) -> str:
     via = _VIA.get(attempt.via or "", attempt.via or "")
     code = f" ({attempt.code})" if attempt.code else ""
     return escape(f"{when} {via}: {attempt.outcome or 'unknown'}{code}{after}")
-
-
-def clock(seconds: float) -> str:
-    """`02:14.5`, as players show it."""
-    minutes, rest = divmod(seconds, 60)
-    return f"{int(minutes):02d}:{rest:04.1f}"
