@@ -11,9 +11,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from engine.voice.apart import Decoders
 from engine.voice.failure import VoiceFailure
 from engine.voice.preflight import Rules, Window, choose
-from engine.voice.recording import decode
 from engine.voice.voice import Voice
 
 _SUFFIXES = frozenset(
@@ -80,12 +80,14 @@ class Judge:
 
     Attributes:
         voice: the models.
+        decoders: who decodes.
         rules: what a sample must be.
         channel: the one to take of each recording, from 0; None for the mean of all.
         limit_s: seconds of each recording that are looked at.
     """
 
     voice: Voice
+    decoders: Decoders
     rules: Rules
     channel: int | None
     limit_s: float
@@ -105,7 +107,7 @@ class Judge:
         """Judge a file, which may be missing, unreadable or no recording: the verdict says so."""
         verdict = Verdict(file=file)
         try:
-            recording = decode(file, channel=self.channel, limit_s=self.limit_s)
+            recording = self.decoders.decode(file, channel=self.channel, limit_s=self.limit_s)
             sound = hashlib.sha256(recording.samples.tobytes()).hexdigest()
             verdict = replace(verdict, duration_s=recording.duration_s, audio_sha256=sound)
             return replace(verdict, window=choose(self.voice, recording, self.rules))

@@ -24,6 +24,7 @@ from redis.exceptions import RedisError
 from config import process
 from config.settings import Settings, SettingsError
 from engine.voice import model
+from engine.voice.apart import Decoders
 from engine.voice.preflight import Rules
 from engine.voice.voice import Voice
 from worker import functions
@@ -69,10 +70,11 @@ async def opened(settings: Settings) -> AsyncIterator[tuple[Workshop, ArqRedis]]
     """The workshop with everything in it, closed at the end."""
     async with contextlib.AsyncExitStack() as stack:
         redis, http = await stack.enter_async_context(connected(settings))
+        decoders = stack.enter_context(Decoders())
         threads = stack.enter_context(ThreadPoolExecutor(settings.worker.threads, thread_name_prefix="preflight"))
         folder = await asyncio.to_thread(_models, settings)
         voice = await asyncio.to_thread(Voice.load, folder)
-        yield furnished(settings, redis=redis, http=http, voice=voice, threads=threads), redis
+        yield furnished(settings, redis=redis, http=http, voice=voice, threads=threads, decoders=decoders), redis
 
 
 @contextlib.asynccontextmanager
@@ -93,8 +95,14 @@ def _models(settings: Settings) -> Path:
     )
 
 
-def furnished(
-    settings: Settings, *, redis: ArqRedis, http: aiohttp.ClientSession, voice: Voice, threads: ThreadPoolExecutor
+def furnished(  # noqa: PLR0913  each is one part
+    settings: Settings,
+    *,
+    redis: ArqRedis,
+    http: aiohttp.ClientSession,
+    voice: Voice,
+    threads: ThreadPoolExecutor,
+    decoders: Decoders,
 ) -> Workshop:
     """A workshop of these parts."""
     objects = ObjectStore(settings)
@@ -109,6 +117,7 @@ def furnished(
         voice=voice,
         rules=Rules.for_profile(settings.profile),
         threads=threads,
+        decoders=decoders,
         policy=policy_of(settings),
     )
 

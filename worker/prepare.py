@@ -1,7 +1,7 @@
 """Prepare: fetch one recording, find the stretch that makes a good sample, store its clip.
 
 Ends in `SampleReady` with its recipe or in `SampleRejected` with code, value, limit and way out. No call to the API is
-spent here. What computes runs in a thread.
+spent here. What computes runs in a thread, and what decodes in a process that may die of a recording.
 """
 
 import asyncio
@@ -14,7 +14,6 @@ from pathlib import Path
 from config.points import point
 from engine.voice import preflight
 from engine.voice.failure import VoiceFailure
-from engine.voice.recording import cut, decode
 from worker.enrollment.errors import RejectError, RetryLaterError
 from worker.enrollment.facts import Fact, SampleReady, SampleRejected
 from worker.enrollment.record import Measures, Recipe, RecordingId, Sample, SpeakerId
@@ -90,9 +89,9 @@ def _find(shop: Workshop, path: Path, channel: int | None) -> _Cut:
         source_sha256 = hashlib.file_digest(file, "sha256").hexdigest()
     window = shop.windows.get(
         (source_sha256, channel),
-        lambda: preflight.choose(shop.voice, decode(path, channel=channel, limit_s=limit_s), shop.rules),
+        lambda: preflight.choose(shop.voice, shop.decoders.decode(path, channel=channel, limit_s=limit_s), shop.rules),
     )
-    clip = cut(path, start_s=window.start_s, end_s=window.end_s, channel=channel)
+    clip = shop.decoders.cut(path, start_s=window.start_s, end_s=window.end_s, channel=channel)
     return _Cut(window=window, clip=clip, source_sha256=source_sha256)
 
 

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 from config.points import point
 from config.settings import Settings
+from engine.voice.apart import Decoders
 from engine.voice.preflight import Rules, Window
 from engine.voice.recent import Recent
 from engine.voice.voice import Voice
@@ -43,6 +44,7 @@ class Workshop:
     voice: Voice
     rules: Rules
     threads: Executor
+    decoders: Decoders
     policy: Policy
     windows: Recent[tuple[str, int | None], Window] = field(default_factory=lambda: Recent(_WINDOWS_MOST))
     now: Callable[[], datetime] = utc_now

@@ -7,10 +7,11 @@ costs. Neither changes the gain.
 
 import io
 import wave
-from collections.abc import Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
+from typing import TypeVar, cast
 
 import av
 import numpy as np
@@ -19,6 +20,8 @@ from numpy.typing import NDArray
 from engine.voice.container import Block, blocks
 from engine.voice.failure import VoiceFailure
 
+_T = TypeVar("_T")
+_R = TypeVar("_R")
 RATE_HZ = 16_000
 _GATHER_S = 8  # so much is resampled in one go: the codecs' frames of 20 ms would cost more in calls than in work
 
@@ -42,6 +45,17 @@ class Recording:
     truncated: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Sound:
+    """What is known of a recording once it was decoded: as in `Recording`, and how many 16 kHz samples it makes."""
+
+    native_rate_hz: int
+    channels: int
+    duration_s: float
+    truncated: bool
+    length: int
+
+
 def decode(source: bytes | Path, *, channel: int | None = None, limit_s: float = 1800.0) -> Recording:
     """Decode up to `limit_s` seconds.
 
@@ -54,24 +68,41 @@ def decode(source: bytes | Path, *, channel: int | None = None, limit_s: float =
         VoiceFailure: empty, not_audio, corrupt, rate_too_low, channel_missing.
         OSError: the path can't be read.
     """
+    pieces: list[NDArray[np.float32]] = []
+    sound = yield_into(pieces.append, streamed(source, channel=channel, limit_s=limit_s))
+    return recorded(np.concatenate(pieces), sound)
+
+
+def streamed(
+    source: bytes | Path, *, channel: int | None, limit_s: float
+) -> Generator[NDArray[np.float32], None, Sound]:
+    """Decode as `decode` does, some seconds at a time: 16 kHz mono samples, and at the end what they are."""
     stream = blocks(source, channel=channel)
     first = next(stream)
     limit = round(limit_s * first.rate_hz)
     resampler = _Resampler(first.rate_hz)
-    count, pieces = 0, []
+    count = 0
     for gathered in _gathered(chain([first], stream), limit):
         count += len(gathered)
-        pieces.append(resampler.push(gathered))
-    pieces.append(resampler.push(None))
-    wanted = round(min(count, limit) * RATE_HZ / first.rate_hz)
-    samples = np.concatenate(pieces)[:wanted]
-    return Recording(
-        np.clip(samples, -1, 1, out=samples),
-        first.rate_hz,
-        first.channels,
-        min(count, limit) / first.rate_hz,
-        count > limit,
-    )
+        yield np.clip(resampler.push(gathered), -1, 1)
+    yield np.clip(resampler.push(None), -1, 1)
+    taken = min(count, limit)
+    length = round(taken * RATE_HZ / first.rate_hz)
+    return Sound(first.rate_hz, first.channels, taken / first.rate_hz, count > limit, length)
+
+
+def yield_into(take: Callable[[_T], object], pieces: Generator[_T, None, _R]) -> _R:
+    """Hand each piece on; returns what the generator returns."""
+    while True:
+        try:
+            take(next(pieces))
+        except StopIteration as end:
+            return cast("_R", end.value)
+
+
+def recorded(samples: NDArray[np.float32], sound: Sound) -> Recording:
+    """The recording that decoded samples make; the resampler may have given a few too many."""
+    return Recording(samples[: sound.length], sound.native_rate_hz, sound.channels, sound.duration_s, sound.truncated)
 
 
 def cut(source: bytes | Path, *, start_s: float, end_s: float, channel: int | None = None) -> bytes:

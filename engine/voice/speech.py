@@ -54,9 +54,7 @@ class SpeechFinder:
         count = -(-len(samples) // CHUNK)
         if count == 0:
             return np.zeros(0, np.float32)
-        padded = np.zeros(_CONTEXT + count * CHUNK, np.float32)
-        padded[_CONTEXT : _CONTEXT + len(samples)] = samples
-        chunks = np.lib.stride_tricks.sliding_window_view(padded, _CONTEXT + CHUNK)[::CHUNK]
+        chunks = _Chunks(samples, count)
         lanes = min(_LANES, max(1, count // _LANE_MIN))
         length = -(-count // lanes)
         starts = np.arange(lanes) * length
@@ -67,11 +65,31 @@ class SpeechFinder:
             at = np.clip(starts + step, 0, count - 1)
             if warm_up and step == 0:
                 state[:, 0] = 0  # the first lane has nothing before it
-            given = {"input": chunks[at], "state": state, "sr": np.array(RATE_HZ, np.int64)}
+            given = {"input": chunks.at(at), "state": state, "sr": np.array(RATE_HZ, np.int64)}
             output, state = self._session.run(None, given)
             if step >= 0:
                 found[:, step] = output[:, 0]
         return found.ravel()[:count]
+
+
+class _Chunks:
+    """Chunks of a recording, each with the end of the one before it, without a second copy of the recording."""
+
+    def __init__(self, samples: NDArray[np.float32], count: int) -> None:
+        self._last = count - 1
+        ends = np.pad(samples[:CHUNK], (_CONTEXT, 0)), samples[max(0, self._last * CHUNK - _CONTEXT) :]
+        self._first_row, self._last_row = (np.pad(end, (0, _CONTEXT + CHUNK - len(end))) for end in ends)
+        self._inside = (
+            samples[CHUNK - _CONTEXT : self._last * CHUNK] if count > 2 else np.zeros(_CONTEXT + CHUNK, np.float32)
+        )
+        self._rows = np.lib.stride_tricks.sliding_window_view(self._inside, _CONTEXT + CHUNK)[::CHUNK]
+
+    def at(self, numbers: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Those chunks, (len(numbers), 576)."""
+        found = self._rows[np.clip(numbers - 1, 0, len(self._rows) - 1)]
+        found[numbers == self._last] = self._last_row
+        found[numbers == 0] = self._first_row
+        return found
 
 
 def spans(probabilities: NDArray[np.float32], *, duration_s: float) -> tuple[Span, ...]:

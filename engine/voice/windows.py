@@ -46,7 +46,7 @@ def clipped_bins(samples: NDArray[np.float32]) -> NDArray[np.float64]:
     """Share of samples at full scale, per 0.1 s."""
     size = round(_CLIP_BIN_S * RATE_HZ)
     whole = samples[: len(samples) // size * size].reshape(-1, size)
-    return np.asarray((np.abs(whole) >= _CLIP_LEVEL).mean(axis=1), np.float64)
+    return np.asarray(((whole >= _CLIP_LEVEL) | (whole <= -_CLIP_LEVEL)).mean(axis=1), np.float64)
 
 
 def ranked(

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from typing import cast
 
 from config.settings import Settings
+from engine.voice.apart import Decoders
 from engine.voice.voice import Voice
 from tests.support.lives import MEASURES, recipe
 from worker.__main__ import connected, furnished
@@ -18,8 +19,8 @@ from worker.workshop import Workshop
 async def workshop(settings: Settings) -> AsyncIterator[Workshop]:
     nobody = cast("Voice", None)
     async with connected(settings) as (redis, http):
-        with ThreadPoolExecutor(1) as threads:
-            yield furnished(settings, redis=redis, http=http, voice=nobody, threads=threads)
+        with Decoders() as decoders, ThreadPoolExecutor(1) as threads:
+            yield furnished(settings, redis=redis, http=http, voice=nobody, threads=threads, decoders=decoders)
 
 
 def content_of(speaker_id: str, recording_id: str) -> bytes:

@@ -50,10 +50,10 @@ def check(
 def _judged(
     files: Sequence[Path], settings: Settings, *, channel: int | None, threads: int, quiet: bool
 ) -> "list[Verdict]":
-    from engine.voice import model, preflight, voice  # noqa: PLC0415
+    from engine.voice import apart, model, preflight, voice  # noqa: PLC0415
     from voxroll.checking import Judge  # noqa: PLC0415
 
-    with steps(quiet=quiet) as progress:
+    with steps(quiet=quiet) as progress, apart.Decoders() as decoders:
         try:
             folder = model.ensure(settings.cache_dir, name=settings.engine.model, progress=_say)
         except model.ModelError as error:
@@ -62,6 +62,7 @@ def _judged(
         verdicts, heard_s, began = [], 0.0, time.monotonic()
         judge = Judge(
             voice=voice.Voice.load(folder),
+            decoders=decoders,
             rules=preflight.Rules.for_profile(settings.profile),
             channel=channel,
             limit_s=settings.intake.scan_limit.total_seconds(),

@@ -265,5 +265,5 @@ def _workshop(
     """A workshop whose store, queue, journal and objects are shelves; it measures no recording."""
     nobody = cast("Any", None)
     threads = stack.enter_context(ThreadPoolExecutor(1))
-    others = {"fetcher": nobody, "voice": nobody, "rules": nobody, "threads": threads}
+    others = {"fetcher": nobody, "voice": nobody, "rules": nobody, "threads": threads, "decoders": nobody}
     return Workshop(settings=settings, api=api, policy=policy_of(settings), now=clock.utc, **shelves, **others)
