@@ -108,7 +108,7 @@ class Judge:
         verdict = Verdict(file=file)
         try:
             recording = self.decoders.decode(file, channel=self.channel, limit_s=self.limit_s)
-            sound = hashlib.sha256(recording.samples.tobytes()).hexdigest()
+            sound = hashlib.sha256(recording.samples.data).hexdigest()
             verdict = replace(verdict, duration_s=recording.duration_s, audio_sha256=sound)
             return replace(verdict, window=choose(self.voice, recording, self.rules))
         except VoiceFailure as refusal:

@@ -64,6 +64,8 @@ class _Load:
         self._count = count
         self._requests = requests
         self._next = 0
+        self._began = time.perf_counter()
+        self._planned = 0
 
     def request(self) -> bytes:
         self._next = (self._next + 1) % len(self._requests)
@@ -75,6 +77,7 @@ class _Load:
             connection.send(since=self.due.popleft())
         elif self.rate:
             self.idle.append(connection)
+            self.send_due()
         else:
             connection.send(since=time.perf_counter())
 
@@ -89,18 +92,20 @@ class _Load:
             self.failed += 1
 
     async def keep_sending(self) -> None:
-        """Send what is due at every tick; the clock of the schedule doesn't wait for answers."""
-        began, sent = time.perf_counter(), 0
+        """Look at every tick for what is due; the clock of the schedule doesn't wait for answers."""
         while True:
-            now = time.perf_counter()
-            while began + sent / self.rate <= now:
-                at = began + sent / self.rate
-                sent += 1
-                if self.idle:
-                    self.idle.popleft().send(since=at)
-                else:
-                    self.due.append(at)
+            self.send_due()
             await asyncio.sleep(_TICK_S)
+
+    def send_due(self) -> None:
+        """Send what is due by now; looked for at every answer too, so that ticks don't make bursts of it."""
+        now = time.perf_counter()
+        while (at := self._began + self._planned / self.rate) <= now:
+            self._planned += 1
+            if self.idle:
+                self.idle.popleft().send(since=at)
+            else:
+                self.due.append(at)
 
 
 class _Connection(asyncio.Protocol):
