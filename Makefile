@@ -33,7 +33,7 @@ bench-governor: $(READY) ## measure the rate governor over a simulated day (3 mi
 bench-queue: $(READY) ## measure the queue beside stock arq and its peers (8 min; QUICK=1: 10 s)
 	$(BIN)/python -m tests.bench.queue.run
 
-bench-door: $(READY) ## measure the front door beside bare aiohttp and its peers (6 min; QUICK=1: 15 s)
+bench-door: $(READY) ## measure the front door beside bare aiohttp and its peers (8 min; QUICK=1: 40 s)
 	$(BIN)/python -m tests.bench.door.run
 
 soak: $(READY) ## kill at random for ten minutes under a bad provider: nothing lost, nothing twice (SOAK_S, SOAK_SPEAKERS)
