@@ -5,13 +5,14 @@ The very rules that the worker applies before it spends a call. Nothing is sent,
 
 import hashlib
 import math
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from engine.voice.apart import Decoders
+from engine.voice.apart import DecoderError, Decoders
 from engine.voice.failure import VoiceFailure
 from engine.voice.preflight import Rules, Window, choose
 from engine.voice.voice import Voice
@@ -45,7 +46,7 @@ class Verdict:
 
     def wire(self) -> dict[str, Any]:
         """As `--json` prints it."""
-        told: dict[str, Any] = {"file": str(self.file), "usable": self.window is not None}
+        told: dict[str, Any] = {"file": readable(self.file), "usable": self.window is not None}
         if self.refusal:
             refusal = self.refusal
             told |= {"code": refusal.code, "message": refusal.message, "value": refusal.value, "limit": refusal.limit}
@@ -54,6 +55,11 @@ class Verdict:
         if self.window:
             told |= {"startS": self.window.start_s, "endS": self.window.end_s, "measures": _measures(self.window)}
         return told
+
+
+def readable(file: Path) -> str:
+    """The name for people and JSON; bytes that are no UTF-8 are shown as �."""
+    return os.fsencode(file).decode(errors="replace")
 
 
 def files_of(paths: Iterable[Path]) -> list[Path]:
@@ -98,7 +104,7 @@ class Judge:
         with ThreadPoolExecutor(threads) as pool:
             try:
                 for verdict in pool.map(self.one, files):
-                    first = known.setdefault(verdict.audio_sha256 or str(verdict.file), verdict.file)
+                    first = known.setdefault(verdict.audio_sha256, verdict.file) if verdict.window else verdict.file
                     yield verdict if first is verdict.file else _repeated(verdict, first)
             finally:
                 pool.shutdown(wait=False, cancel_futures=True)
@@ -115,6 +121,8 @@ class Judge:
             return replace(verdict, refusal=refusal)
         except FileNotFoundError:
             return replace(verdict, refusal=VoiceFailure("not_found", "there is no such file; check the name"))
+        except DecoderError as error:
+            return replace(verdict, refusal=VoiceFailure("unreadable_source", f"{error}; check it again"))
         except OSError as error:
             why = f"{error.strerror or type(error).__name__}; let it be read by who runs this"
             return replace(verdict, refusal=VoiceFailure("unreadable_source", why))
@@ -123,7 +131,7 @@ class Judge:
 def _repeated(verdict: Verdict, first: Path) -> Verdict:
     refusal = VoiceFailure(
         "duplicate_recording",
-        f"the same sound as {first}; each recording gives one sample, hand in another conversation",
+        f"the same sound as {readable(first)}; each recording gives one sample, hand in another conversation",
     )
     return replace(verdict, window=None, refusal=refusal)
 

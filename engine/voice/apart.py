@@ -29,8 +29,9 @@ from engine.voice.failure import VoiceFailure
 from engine.voice.recording import RATE_HZ, Recording, Sound, cut, recorded, streamed, yield_into
 
 _T = TypeVar("_T")
-_MOST_BYTES = 2 << 30  # of addresses; the libraries alone take half of it
-_LONGEST_S = 120.0  # for half an hour of sound: ten times what a slow codec takes on a busy machine
+_MOST_BYTES = 2 << 30  # of addresses; the libraries take 0.2 GB of them, 50 MB of it resident
+_LONGEST_S = 120.0  # for half an hour of sound: Opus, a slow one to decode, takes 7 s of it
+_CRASHES = frozenset({signal.SIGSEGV, signal.SIGBUS, signal.SIGABRT, signal.SIGFPE, signal.SIGILL})
 _HEAD = struct.Struct("<cI")  # kind and length of what follows
 _SAMPLES, _SOUND, _FILE, _FAILED, _UNREAD = b"s", b"e", b"w", b"f", b"o"
 
@@ -55,7 +56,11 @@ class Decoders:
         self.close()
 
     def decode(self, source: Path, *, channel: int | None = None, limit_s: float = 1800.0) -> Recording:
-        """As `recording.decode`; a file that ends two decoders, or keeps one busy for too long, is `corrupt`."""
+        """As `recording.decode`; a file that crashes two decoders, or keeps one busy for too long, is `corrupt`.
+
+        Raises:
+            DecoderError: two children in turn could not start or were killed.
+        """
         return _again(lambda: self._decode(source, channel=channel, limit_s=limit_s))
 
     def _decode(self, source: Path, *, channel: int | None, limit_s: float) -> Recording:
@@ -67,7 +72,7 @@ class Decoders:
         return recorded(samples[:filled], Sound(**json.loads(answer[2])))
 
     def cut(self, source: Path, *, start_s: float, end_s: float, channel: int | None = None) -> bytes:
-        """As `recording.cut`."""
+        """As `recording.cut`, and as `decode`."""
         return _again(lambda: self._cut(source, start_s=start_s, end_s=end_s, channel=channel))
 
     def _cut(self, source: Path, **request: Any) -> bytes:
@@ -104,15 +109,19 @@ class Decoders:
         return _Child(longest_s=self._longest_s, most_bytes=self._most_bytes)
 
 
+class DecoderError(Exception):
+    """A child could not start, or was killed from outside (no memory left, an administrator): to be tried again."""
+
+
 class _DiedError(VoiceFailure):
-    """A child died over a recording."""
+    """A child crashed over a recording."""
 
 
 def _again(work: Callable[[], _T]) -> _T:
     """Do it once more where a child died: it may not have been the recording that killed it."""
     try:
         return work()
-    except _DiedError:
+    except (_DiedError, DecoderError):
         return work()
 
 
@@ -186,6 +195,8 @@ class _Child:
                 limit=self._longest_s,
             )
         how = signal.Signals(-code).name if code < 0 else f"exit code {code}"
+        if -code not in _CRASHES:
+            raise DecoderError(f"a decoder ended with {how}, which says nothing of the recording")
         return _DiedError("corrupt", f"it ended its decoder ({how}); convert the recording to WAV")
 
     def end(self) -> None:

@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import wave
 from pathlib import Path
 from typing import Any
@@ -41,7 +42,8 @@ def calls(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "broken.mp3").write_bytes(b"ID3" + bytes(500))
     (folder / "same.flac").write_bytes(flac(wav(said(one, seconds=_SECONDS))))
     (folder / "short.wav").write_bytes(wav(said(other, seconds=4)))
-    (folder / "silent.wav").write_bytes(wav(np.zeros(16000 * 20, np.float32)))
+    for name in ("silent.wav", "silent-too.wav"):
+        (folder / name).write_bytes(wav(np.zeros(16000 * 20, np.float32)))
     (folder / "text.wav").write_bytes(b"no audio at all")
     (folder / "two.wav").write_bytes(wav([said(one, seconds=7, skip=2), said(other, seconds=7, skip=2)]))
     for left_out in ("notes.txt", ".hidden.wav", ".trash/old.wav"):
@@ -64,10 +66,11 @@ def test_each_recording_of_a_folder_has_its_verdict(calls: Path, tmp_path: Path)
         "same.flac": "duplicate_recording",
         "short.wav": "too_short",
         "silent.wav": "silent",
+        "silent-too.wav": "silent",
         "text.wav": "not_audio",
         "two.wav": "several_voices",
     }
-    assert (found["usable"], found["refused"]) == (1, 6)
+    assert (found["usable"], found["refused"]) == (1, 7)
     good = files["good.wav"]
     assert 12 <= good["endS"] - good["startS"] <= _SECONDS
     assert good["measures"]["speechS"] > 8
@@ -94,3 +97,10 @@ def test_a_channel_that_is_not_there_and_a_file_that_is_not_there(calls: Path, t
 def test_nothing_to_check_ends_with_9(tmp_path: Path) -> None:
     done = voxroll("check", str(tmp_path), "--json", data_dir=tmp_path)
     assert (done.returncode, json.loads(done.stdout)["error"]["code"]) == (Exit.NOTHING, "no_files")
+
+
+@pytest.mark.parametrize("flags", [[], ["--json"]])
+def test_a_name_that_is_no_utf8_is_no_obstacle(flags: list[str], tmp_path: Path) -> None:
+    (tmp_path / os.fsdecode(b"caf\xe9.wav")).write_bytes(b"no audio")
+    done = voxroll("check", str(tmp_path), *flags, data_dir=tmp_path / "data")
+    assert (done.returncode, "caf\ufffd.wav" in done.stdout) == (Exit.INCOMPLETE, True), done.stderr

@@ -70,7 +70,9 @@ def _judged(
         for verdict in judge.all_of(files, threads=threads or len(os.sched_getaffinity(0))):
             verdicts.append(verdict)
             heard_s += verdict.duration_s
-            progress.step(f"{heard_s / max(time.monotonic() - began, 1e-3):,.0f}x real time, {verdict.file.name}")
+            progress.step(
+                f"{heard_s / max(time.monotonic() - began, 1e-3):,.0f}x real time, {ascii(verdict.file.name)[1:-1]}"
+            )
     return verdicts
 
 
@@ -106,7 +108,9 @@ def _common(files: Sequence[Path]) -> Path | None:
 
 
 def _name(file: Path, folder: Path | None) -> str:
-    return f"[bold]{escape(str(file.relative_to(folder) if folder else file))}[/]"
+    from voxroll.checking import readable  # noqa: PLC0415
+
+    return f"[bold]{escape(readable(file.relative_to(folder) if folder else file))}[/]"
 
 
 def _cells(verdict: "Verdict") -> list[str]:

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engine.voice.apart import Decoders
+from engine.voice.apart import DecoderError, Decoders
 from engine.voice.failure import VoiceFailure
 from engine.voice.recording import Recording, cut, decode
 from tests.support.encoding import encoded
@@ -126,6 +126,11 @@ def test_a_child_that_somebody_kills_is_replaced(decoders: Decoders, good: Path)
     (child,) = children()
     os.kill(child, signal.SIGKILL)
     assert decoders.decode(good).duration_s == 10
+
+
+def test_a_child_that_cannot_start_says_nothing_of_the_recording(good: Path) -> None:
+    with Decoders(most_bytes=50 << 20) as decoders, pytest.raises(DecoderError, match=r"exit code|SIG"):
+        decoders.decode(good)
 
 
 def test_a_childs_memory_does_not_grow_with_the_recording(decoders: Decoders, tmp_path: Path) -> None:
