@@ -3,7 +3,8 @@
 Speakers with three recordings each arrive at an even pace. The engine drops a fifth of its callbacks, sends a fifth
 three times and shuffles all; workers are killed at random, now and then engine, door or Valkey too, and for a fifth
 of the time the engine is away. After SOAK_S seconds everything is left alone until all is settled, then the engine's
-totals are compared with the records, and the audit is asked. Exit code 0 and a last line that ends in `lost 0 doubled 0 audit clean`, or 1.
+totals are compared with the records, and the audit is asked. Exit code 0 and a last line that ends in
+`lost 0 doubled 0 audit clean`, or 1.
 """
 
 import asyncio
