@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.voice.measures import is_narrow_band
-from engine.voice.recording import RATE_HZ, Recording, narrowed
+from engine.voice.recording import Recording, narrowed
+from engine.voice.samples import RATE_HZ, floats
 from engine.voice.speech import spoken, within
 from engine.voice.voice import Voice
 from engine.voice.voiceprint import (
@@ -62,7 +63,7 @@ class _Known:
 
 def utterances(voice: Voice, recording: Recording, known: Mapping[str, Sequence[SamplePrint]]) -> list[Utterance]:
     """Tell who of the known speakers speaks in each window of a recording; `known` has at least one."""
-    samples = recording.samples
+    samples = floats(recording.samples)
     spans = voice.speech(samples)
     narrow = is_narrow_band(spoken(samples, spans))
     speakers = [_known(voice, speaker_id, prints, narrow_band=narrow) for speaker_id, prints in known.items()]

@@ -26,7 +26,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.voice.failure import VoiceFailure
-from engine.voice.recording import RATE_HZ, Recording, Sound, cut, recorded, streamed, yield_into
+from engine.voice.recording import Recording, Sound, cut, recorded, streamed, yield_into
+from engine.voice.samples import RATE_HZ
 
 _T = TypeVar("_T")
 _MOST_BYTES = 2 << 30  # of addresses; the libraries take 0.2 GB of them, 50 MB of it resident
@@ -64,7 +65,7 @@ class Decoders:
         return _again(lambda: self._decode(source, channel=channel, limit_s=limit_s))
 
     def _decode(self, source: Path, *, channel: int | None, limit_s: float) -> Recording:
-        samples = np.empty(round((limit_s + 1) * RATE_HZ), np.float32)  # touched only as far as it is filled
+        samples = np.empty(round((limit_s + 1) * RATE_HZ), np.int16)  # touched only as far as it is filled
         filled = 0
         with self._asked(source, channel=channel, limit_s=limit_s) as child:
             while (answer := child.read(samples[filled:]))[0] == _SAMPLES:
@@ -77,7 +78,7 @@ class Decoders:
 
     def _cut(self, source: Path, **request: Any) -> bytes:
         with self._asked(source, **request) as child:
-            return child.read(np.empty(0, np.float32))[2]
+            return child.read(np.empty(0, np.int16))[2]
 
     def close(self) -> None:
         """End the children."""
@@ -158,7 +159,7 @@ class _Child:
         except BrokenPipeError as error:
             raise self._death() from error
 
-    def read(self, into: NDArray[np.float32]) -> tuple[bytes, int, bytes]:
+    def read(self, into: NDArray[np.int16]) -> tuple[bytes, int, bytes]:
         """The next part of an answer: its kind, and either how many samples were put down or its bytes.
 
         Raises:
@@ -167,9 +168,9 @@ class _Child:
         """
         kind, length = _HEAD.unpack(self._whole(_HEAD.size))
         if kind == _SAMPLES:
-            if self._out.readinto(into[: length // 4].data.cast("B")) < length:
+            if self._out.readinto(into[: length // 2].data.cast("B")) < length:
                 raise self._death()
-            return kind, length // 4, b""
+            return kind, length // 2, b""
         told = self._whole(length)
         self.is_free = True
         if kind == _FAILED:

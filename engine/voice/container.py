@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from engine.voice.failure import VoiceFailure
 
 _FORMATS = "mp3,mov,wav,w64,aiff,au,flac,ogg,matroska,webm,amr,aac,asf,caf,avi"
-_HEADERLESS = {".g722": "g722"}  # formats that only a file name tells
+_HEADERLESS = {".g722": "g722", ".gsm": "gsm"}  # formats that only a file name tells
 _RATE_MIN_HZ = 8000  # telephony; below it too little of a voice is left
 _RATE_MAX_HZ = 768_000  # the highest of any studio format; more is a broken header
 _CHANNELS_MAX = 64

@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.voice.fbank import HOP, RATE_HZ, WINDOW, fbank, normalised
+from engine.voice.fbank import HOP, WINDOW, fbank, normalised
+from engine.voice.samples import RATE_HZ
 from engine.voice.speech import session
 
 Vector = NDArray[np.float32]

@@ -10,7 +10,8 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-RATE_HZ = 16_000
+from engine.voice.samples import RATE_HZ
+
 BINS = 80
 WINDOW = 400  # samples, 25 ms
 HOP = 160  # samples, 10 ms

@@ -19,8 +19,9 @@ import numpy as np
 
 from engine.voice import fetch, weights
 from engine.voice.embedding import Embedder
-from engine.voice.fbank import BINS, RATE_HZ
+from engine.voice.fbank import BINS
 from engine.voice.manifest import Manifest, ManifestError
+from engine.voice.samples import RATE_HZ
 from engine.voice.speech import session
 
 CAMPPLUS = "campplus"

@@ -1,179 +1,285 @@
 """Before a sample costs an API call: is it good enough, and if it is long, which part of it is best.
 
-`choose` looks through a recording of any length for the stretch to hand in; the workshop uses it. `inspect` takes a
-sample as it was handed in and cuts nothing; the engine uses it. Both apply the contract's rules, and refuse with the
-measured value, the limit and the way out.
+`mine` looks through a recording of any length for the stretches to hand in, best first; the workshop takes the first.
+`inspect` takes a sample as it was handed in and cuts nothing; the engine uses it. Both apply the contract's rules, and
+refuse with the measured value, the limit and the way out.
 """
 
-import math
-from dataclasses import dataclass
-from typing import Literal, Self
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
 
 from engine.voice import measures as measuring
-from engine.voice import windows
+from engine.voice import refusals, windows
 from engine.voice.failure import VoiceFailure
+from engine.voice.legs import Leg, single, split
 from engine.voice.measures import Measures
-from engine.voice.recording import RATE_HZ, Recording, narrowed
-from engine.voice.speech import speech_s
+from engine.voice.recording import Recording, narrowed
+from engine.voice.rules import Rules
+from engine.voice.samples import floats
+from engine.voice.scan import scan
+from engine.voice.speech import Span, merged
+from engine.voice.talkers import over_threshold
 from engine.voice.voice import Voice
-from engine.voice.voiceprint import SamplePrint
+from engine.voice.voiceprint import KnownVoice, SamplePrint, Vector, predicted_score
 
-__all__ = ["Measures", "Rules", "Window", "choose", "inspect"]
+__all__ = ["Found", "Measures", "Refused", "Rules", "Search", "Window", "choose", "inspect", "mine"]
 
-_SLACK_S = 0.05  # codecs pad to whole frames: 30.0 s of MP3 may come out as 30.04 s
-_SILENT_DBFS = -60.0  # a room's own noise; nobody speaks that softly into a microphone
-_VOICES_P10 = 0.25  # see measures.voices_p10
-_TRIES = 3  # stretches of one recording that are looked at for a single voice
+_TRIES = 3  # stretches that are looked at beyond those that are wanted
+_HEARD_S = 12.0  # of a leg are compared with the known voice, and need
+_HEARD_LEAST_S = 3.0
+
+Read = Callable[[int | None], Recording]
 
 
-@dataclass(frozen=True, slots=True)
-class Rules:
-    """What a sample must be, in seconds; the bounds themselves pass."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Search:
+    """What is looked for.
 
-    min_s: float = 6.0
-    max_s: float = 30.0
-    best_min_s: float = 12.0
-    best_max_s: float = 24.0
-    min_speech_s: float = 4.0
+    Attributes:
+        channel: the one the speaker is on; None to find out: the one with the known voice, else with most speech.
+        known: the speaker's voice, if it is known already.
+        want: stretches to return, if there are so many; a few more are looked at.
+    """
 
-    @classmethod
-    def for_profile(cls, profile: Literal["2022", "2024"]) -> Self:
-        """The rules of one generation of the contract: 12 to 24 s are best in 2022's, 12 to 30 s in 2024's."""
-        return cls() if profile == "2022" else cls(best_max_s=30.0)
+    channel: int | None = None
+    known: KnownVoice | None = None
+    want: int = 1
 
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """The chosen stretch of a recording, in seconds from its beginning, and what was measured of it."""
+    """A stretch that will do.
+
+    Attributes:
+        start_s: in seconds from the beginning of the recording.
+        end_s: likewise.
+        channel: it is on; None for the mean of all.
+        measures: of it.
+        score: what a voiceprint made of it alone is expected to score (`voiceprint.predicted_score`).
+    """
 
     start_s: float
     end_s: float
+    channel: int | None
     measures: Measures
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A stretch that was looked at and will not do."""
+
+    start_s: float
+    end_s: float
+    failure: VoiceFailure
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a recording holds.
+
+    Attributes:
+        duration_s: seconds of it that were looked at.
+        truncated: it is longer than that.
+        leg: the channel that was searched.
+        legs: all channels; the one alone where they hold the same sound.
+        spans: where its speaker speaks.
+        music: where there is music.
+        tones: where there are tones.
+        others: where somebody else is to be heard.
+        windows: what can be handed in, best first; they may share up to half of their length.
+        refused: better-looking stretches that will not do.
+        refusal: why there are no windows; None where there are.
+    """
+
+    duration_s: float
+    truncated: bool
+    leg: Leg
+    legs: tuple[Leg, ...]
+    spans: tuple[Span, ...]
+    music: tuple[Span, ...]
+    tones: tuple[Span, ...]
+    others: tuple[Span, ...] = ()
+    windows: tuple[Window, ...] = ()
+    refused: tuple[Refused, ...] = ()
+    refusal: VoiceFailure | None = None
 
 
 def choose(voice: Voice, recording: Recording, rules: Rules) -> Window:
-    """Find the best stretch of one voice: continuous, of the best length where there is one, else shorter.
-
-    The best three that differ are looked at for a single voice before a recording is refused for it.
+    """The best stretch of a recording of one channel.
 
     Raises:
-        VoiceFailure: too_short, silent, speech_too_short, several_voices.
+        VoiceFailure: as `Found.refusal`.
     """
-    _refuse_short(recording, rules)
-    spans = voice.speech(recording.samples)
-    everywhere_s = speech_s(spans)
-    _refuse_silent(recording, everywhere_s)
-    lengths = windows.Lengths(rules.min_s, rules.best_min_s, rules.best_max_s)
-    ranked = windows.ranked(
-        spans,
+    found = mine(voice, lambda _channel: recording, rules)
+    if found.refusal:
+        raise found.refusal
+    return found.windows[0]
+
+
+def mine(voice: Voice, read: Read, rules: Rules, search: Search | None = None) -> Found:
+    """Find the best stretches of one voice: continuous, of the best length where there is one, else shorter.
+
+    Args:
+        voice: the models.
+        read: gives the recording's channel of that number, or the mean of all for None.
+        rules: what a stretch must be.
+        search: what is looked for; the best stretch, if nothing else is said.
+
+    Raises:
+        VoiceFailure: the recording can't be read, or has no such channel.
+    """
+    search = search or Search()
+    kept = _Last(read)
+    legs = _legs(voice, kept, search.channel)
+    leg = _chosen(voice, kept, legs, search)
+    recording = kept.read(leg.channel)
+    found = Found(
         duration_s=recording.duration_s,
-        lengths=lengths,
-        clipped=windows.clipped_bins(recording.samples),
-        most=_TRIES,
+        truncated=recording.truncated,
+        leg=leg,
+        legs=legs,
+        spans=leg.spans(),
+        others=leg.leaked_spans(),
+        music=leg.scan.music_spans(),
+        tones=leg.scan.tone_spans(),
     )
-    refusals: list[VoiceFailure] = []
-    for stretch in ranked:
-        start, end = round(stretch.start_s, 3), round(min(stretch.end_s, recording.duration_s), 3)
-        found, _ = measuring.measure(voice, recording.samples[round(start * RATE_HZ) : round(end * RATE_HZ)])
-        if found.speech_s < rules.min_speech_s:
-            refusals.append(_speech_too_short(found.speech_s, recording, everywhere_s, rules))
-        elif found.voices_p10 < _VOICES_P10:
-            refusals.append(_several_voices(found.voices_p10, len(ranked)))
+    refusal = refusals.too_short(recording.duration_s, rules) or refusals.speechless(leg.scan)
+    if refusal:
+        return replace(found, refusal=refusal)
+    usable: list[Window] = []
+    refused: list[Refused] = []
+    for at in _ranked(found, rules, most=search.want + _TRIES):
+        verdict = _judged(voice, recording, rules, at=at, found=found)
+        if isinstance(verdict, Window):
+            usable.append(verdict)
         else:
-            return Window(start, end, found)
-    raise refusals[0]  # of the best one
+            refused.append(Refused(at.start_s, at.end_s, verdict))
+        if len(usable) == search.want:
+            break
+    refusal = None if usable else refused[0].failure  # of the best one
+    return replace(found, windows=tuple(usable), refused=tuple(refused), refusal=refusal)
 
 
 def inspect(voice: Voice, recording: Recording, rules: Rules) -> tuple[Measures, SamplePrint]:
     """Measure a sample as it was handed in, and make its print.
 
-    Whether several voices speak is measured but not refused: who hands a sample in has decided.
+    Only what leaves nothing to enroll is refused; noise, several voices and the like are measured, for who hands a
+    sample in has decided.
 
     Raises:
-        VoiceFailure: too_short, too_long, silent, speech_too_short.
+        VoiceFailure: too_short, too_long, silent, music, synthetic_tone, speech_too_short.
     """
-    _refuse_short(recording, rules)
-    if recording.duration_s > rules.max_s + _SLACK_S or recording.truncated:
-        longer = "more than " if recording.truncated else ""
-        raise VoiceFailure(
-            "too_long",
-            f"{longer}{recording.duration_s:.1f} s long, {rules.max_s:g} s allowed; cut out "
-            f"{rules.best_min_s:g} to {rules.best_max_s:g} s of it",
-            value=recording.duration_s,
-            limit=rules.max_s,
-        )
-    found, spoken = measuring.measure(voice, recording.samples)
-    _refuse_silent(recording, found.speech_s)
-    if found.speech_s < rules.min_speech_s:
-        raise _speech_too_short(found.speech_s, recording, found.speech_s, rules)
+    samples = floats(recording.samples)
+    refusal = refusals.too_short(recording.duration_s, rules) or refusals.too_long(
+        recording.duration_s, rules, truncated=recording.truncated
+    )
+    if refusal:
+        raise refusal
+    seen = scan(voice, samples)
+    found, spoken = measuring.sound(seen, samples)
+    whole = Span(0.0, recording.duration_s)
+    refusal = refusals.speechless(seen) or refusals.too_little_speech(found, whole, rules, spans=(), truncated=False)
+    if refusal:
+        raise refusal
+    measured = measuring.with_voices(voice, found, spoken)
     vector = voice.embed(spoken)
-    print_ = SamplePrint(
+    print_ = replace(
+        _print(measured, vector), narrow_vector=vector if measured.narrow_band else voice.embed(narrowed(spoken))
+    )
+    return measured, print_
+
+
+def _print(found: Measures, vector: Vector) -> SamplePrint:
+    return SamplePrint(
         vector=vector,
         speech_s=found.speech_s,
-        audio_s=recording.duration_s,
+        audio_s=found.duration_s,
         snr_db=found.snr_db,
         clip_ratio=found.clip_ratio,
         consistency=found.consistency,
         narrow_band=found.narrow_band,
-        narrow_vector=vector if found.narrow_band else voice.embed(narrowed(spoken)),
-    )
-    return found, print_
-
-
-def _refuse_short(recording: Recording, rules: Rules) -> None:
-    missing = rules.min_s - recording.duration_s
-    if missing > _SLACK_S:
-        raise VoiceFailure(
-            "too_short",
-            f"{recording.duration_s:.1f} s long, {rules.min_s:g} s needed; record at least {_up(missing):g} s more",
-            value=recording.duration_s,
-            limit=rules.min_s,
-        )
-
-
-def _refuse_silent(recording: Recording, everywhere_s: float) -> None:
-    level = measuring.level_dbfs(recording.samples)
-    if not everywhere_s and level < _SILENT_DBFS:
-        raise VoiceFailure(
-            "silent",
-            f"level {level:.0f} dBFS and nobody speaks, {_SILENT_DBFS:.0f} dBFS needed; check the microphone "
-            f"and, of a recording with several channels, which one the speaker is on",
-            value=level,
-            limit=_SILENT_DBFS,
-        )
-    if not everywhere_s:
-        raise VoiceFailure(
-            "speech_too_short",
-            f"0.0 s of speech in {recording.duration_s:.1f} s of sound; record a person speaking",
-            value=0.0,
-        )
-
-
-def _speech_too_short(speech: float, recording: Recording, everywhere: float, rules: Rules) -> VoiceFailure:
-    seen = f"the first {recording.duration_s:.0f} s" if recording.truncated else "the recording"
-    if everywhere > speech + 0.1:
-        way_out = f"{seen} has {everywhere:.1f} s in all, too far apart for one sample; record continuous speech"
-    else:
-        way_out = f"speak for at least {_up(rules.min_speech_s - speech):g} s more"
-    return VoiceFailure(
-        "speech_too_short",
-        f"{speech:.1f} s of speech, {rules.min_speech_s:g} s needed; {way_out}",
-        value=speech,
-        limit=rules.min_speech_s,
     )
 
 
-def _several_voices(p10: float, tried: int) -> VoiceFailure:
-    where = "the stretch" if tried == 1 else f"each of the {tried} best stretches"
-    return VoiceFailure(
-        "several_voices",
-        f"voice likeness {p10:.2f} within {where}, {_VOICES_P10} needed; name the channel the speaker is on, "
-        "or cut out a stretch in which the speaker alone speaks",
-        value=p10,
-        limit=_VOICES_P10,
+class _Last:
+    """Reads channels, and keeps the one that was read last: half an hour of it is 58 MB."""
+
+    def __init__(self, read: Read) -> None:
+        self._read = read
+        self._channel: int | None = -1
+        self._recording: Recording | None = None
+
+    def read(self, channel: int | None) -> Recording:
+        if self._recording is None or channel != self._channel:
+            self._recording = None  # before the next one takes its memory
+            self._recording, self._channel = self._read(channel), channel
+        return self._recording
+
+
+def _legs(voice: Voice, kept: _Last, channel: int | None) -> tuple[Leg, ...]:
+    """Every channel, or the mean of all where they hold the same sound and none is named."""
+    first = kept.read(channel or 0)
+    if first.channels == 1:
+        return (single(scan(voice, first.samples), channel=channel),)
+    legs = split([scan(voice, kept.read(number).samples) for number in range(first.channels)])
+    if legs:
+        return legs
+    return (single(scan(voice, kept.read(channel).samples), channel=channel),)
+
+
+def _chosen(voice: Voice, kept: _Last, legs: Sequence[Leg], search: Search) -> Leg:
+    """The channel that was named, else the one with the known voice, else the one with the most speech."""
+    if len(legs) == 1:
+        return legs[0]
+    if search.channel is not None:
+        return legs[search.channel]
+    most = max(legs, key=lambda leg: leg.speech_s)
+    if search.known is None:
+        return most
+    scores = {leg.channel: _likeness(voice, kept, leg, search.known) for leg in legs}
+    best = max(legs, key=lambda leg: scores[leg.channel])
+    return best if scores[best.channel] >= 0 else most
+
+
+def _likeness(voice: Voice, kept: _Last, leg: Leg, known: KnownVoice) -> float:
+    """How far the voice on a channel is over the threshold of being the known one; negative under it."""
+    longest = sorted(leg.spans(), key=lambda span: span.duration_s, reverse=True)
+    recording, room = kept.read(leg.channel), _HEARD_S
+    pieces = []
+    for span in longest:
+        pieces.append(recording.between(span.start_s, min(span.end_s, span.start_s + room)))
+        room -= span.duration_s
+        if room <= 0:
+            break
+    if _HEARD_S - room < _HEARD_LEAST_S:
+        return -1.0
+    return over_threshold(voice, np.concatenate(pieces), known)
+
+
+def _ranked(found: Found, rules: Rules, *, most: int) -> list[Span]:
+    seen = found.leg.scan
+    ranked = windows.ranked(
+        found.spans,
+        duration_s=found.duration_s,
+        lengths=windows.Lengths(rules.min_s, rules.best_min_s, rules.best_max_s),
+        clipped=seen.clipped,
+        spoilt=merged([*found.music, *found.tones, *found.others]),
+        most=most,
     )
+    return [Span(round(at.start_s, 3), round(min(at.end_s, found.duration_s), 3)) for at in ranked]
 
 
-def _up(seconds: float) -> float:
-    """Round up to a tenth, so that who does what the message says passes."""
-    return math.ceil(round(seconds * 10, 3)) / 10
+def _judged(voice: Voice, recording: Recording, rules: Rules, *, at: Span, found: Found) -> Window | VoiceFailure:
+    samples = recording.between(at.start_s, at.end_s)
+    sound, spoken = measuring.sound(scan(voice, samples), samples)
+    refusal = refusals.too_little_speech(
+        sound, at, rules, spans=found.spans, truncated=found.truncated
+    ) or refusals.unfit_sound(sound, at, rules)
+    if refusal:
+        return refusal
+    measured = measuring.with_voices(voice, sound, spoken)
+    score = predicted_score([_print(measured, np.zeros(0, np.float32))])
+    return refusals.unfit_voices(measured, at) or Window(at.start_s, at.end_s, found.leg.channel, measured, score)

@@ -6,6 +6,7 @@ are not speech to this network; a voice in the background is. The model file com
 """
 
 import importlib.util
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +14,8 @@ import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
 
-RATE_HZ = 16_000
+from engine.voice.samples import RATE_HZ, Samples, floats
+
 CHUNK = 512  # samples per probability, what the network was trained on
 CHUNK_S = CHUNK / RATE_HZ
 
@@ -49,7 +51,7 @@ class SpeechFinder:
     def __init__(self) -> None:
         self._session = session(_model_file())
 
-    def probabilities(self, samples: NDArray[np.float32]) -> NDArray[np.float32]:
+    def probabilities(self, samples: Samples) -> NDArray[np.float32]:
         """Probability of speech per chunk of 512 samples, the last one filled up with silence; (chunks,)."""
         count = -(-len(samples) // CHUNK)
         if count == 0:
@@ -75,21 +77,21 @@ class SpeechFinder:
 class _Chunks:
     """Chunks of a recording, each with the end of the one before it, without a second copy of the recording."""
 
-    def __init__(self, samples: NDArray[np.float32], count: int) -> None:
+    def __init__(self, samples: Samples, count: int) -> None:
         self._last = count - 1
         ends = np.pad(samples[:CHUNK], (_CONTEXT, 0)), samples[max(0, self._last * CHUNK - _CONTEXT) :]
         self._first_row, self._last_row = (np.pad(end, (0, _CONTEXT + CHUNK - len(end))) for end in ends)
         self._inside = (
-            samples[CHUNK - _CONTEXT : self._last * CHUNK] if count > 2 else np.zeros(_CONTEXT + CHUNK, np.float32)
+            samples[CHUNK - _CONTEXT : self._last * CHUNK] if count > 2 else np.zeros(_CONTEXT + CHUNK, samples.dtype)
         )
         self._rows = np.lib.stride_tricks.sliding_window_view(self._inside, _CONTEXT + CHUNK)[::CHUNK]
 
     def at(self, numbers: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Those chunks, (len(numbers), 576)."""
-        found = self._rows[np.clip(numbers - 1, 0, len(self._rows) - 1)]
+        """Those chunks, (len(numbers), 576), as floats."""
+        found: Samples = self._rows[np.clip(numbers - 1, 0, len(self._rows) - 1)]
         found[numbers == self._last] = self._last_row
         found[numbers == 0] = self._first_row
-        return found
+        return floats(found)
 
 
 def spans(probabilities: NDArray[np.float32], *, duration_s: float) -> tuple[Span, ...]:
@@ -130,6 +132,17 @@ def within(found: tuple[Span, ...], start_s: float, end_s: float) -> tuple[Span,
         for span in found
         if span.end_s > start_s and span.start_s < end_s
     )
+
+
+def merged(found: Iterable[Span]) -> tuple[Span, ...]:
+    """Spans in order, those that touch or overlap joined."""
+    joined: list[Span] = []
+    for span in sorted(found, key=lambda span: span.start_s):
+        if joined and span.start_s <= joined[-1].end_s:
+            joined[-1] = Span(joined[-1].start_s, max(joined[-1].end_s, span.end_s))
+        else:
+            joined.append(span)
+    return tuple(joined)
 
 
 def session(model: Path | bytes) -> ort.InferenceSession:

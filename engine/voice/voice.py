@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from engine.voice import speech
 from engine.voice.embedding import Embedder, Vector
 from engine.voice.manifest import Manifest
+from engine.voice.samples import RATE_HZ, Samples
 from engine.voice.speech import Span
 
 
@@ -38,11 +39,11 @@ class Voice:
         """Mean vector of many speakers in one band, to be taken off before two voices are compared; (192,)."""
         return self.manifest.centre_narrow if narrow_band else self.manifest.centre_wide
 
-    def speech(self, samples: NDArray[np.float32]) -> tuple[Span, ...]:
+    def speech(self, samples: Samples) -> tuple[Span, ...]:
         """Spans of speech in 16 kHz samples; pauses under 0.3 s are closed, 0.1 s is left on both sides."""
-        return speech.spans(self.probabilities(samples), duration_s=len(samples) / speech.RATE_HZ)
+        return speech.spans(self.probabilities(samples), duration_s=len(samples) / RATE_HZ)
 
-    def probabilities(self, samples: NDArray[np.float32]) -> NDArray[np.float32]:
+    def probabilities(self, samples: Samples) -> NDArray[np.float32]:
         """Probability of speech per chunk of 32 ms."""
         return self._finder.probabilities(samples)
 

@@ -1,6 +1,7 @@
 """Which stretches of a recording would make good samples, best first.
 
-In: spans of speech and where the sound is clipped. Out: ranked stretches, by arithmetic alone; no network runs here.
+In: spans of speech, of what spoils a sample, and where the sound is clipped. Out: ranked stretches, by arithmetic
+alone; no network runs here.
 A stretch begins where a span begins and ends where one ends, unless somebody speaks for longer than a sample may be.
 """
 
@@ -9,18 +10,18 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.voice.speech import RATE_HZ, Span
+from engine.voice.speech import CHUNK_S, Span
 
 _PAUSE_COST = 0.5  # of a second of pause, in seconds of speech: 12 s of dense speech beat 16 s with 9 s of pauses
 _LONG_PAUSE_S = 1.0  # what a speaker pauses between sentences
 _LONG_PAUSE_COST = 1.0  # of each second over that: a change of speaker, a question that was cut out
 _CLIP_COST = 200.0  # of the clipped share: 1 % of clipped samples costs 2 s
+_SPOILT_COST = 3.0  # of each second of music, a tone, or somebody else
+_SPOILT_S = 0.3  # so much of it makes a stretch second choice
 _CUT_COST = 0.5  # of a word cut in two at the end
 _DENSITY = 0.6  # a stretch of the best length must be speech by so much, or a shorter one may be better
 _STEP_S = 2.0  # where somebody speaks without a pause, a stretch may begin every so often
 _OVERLAP = 0.5  # stretches that share more than this are one choice, not two
-_CLIP_BIN_S = 0.1
-_CLIP_LEVEL = 0.985
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +31,7 @@ class Stretch:
     start_s: float
     end_s: float
     speech_s: float
-    rank: tuple[bool, float]
+    rank: tuple[bool, bool, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,22 +43,29 @@ class Lengths:
     best_max_s: float
 
 
-def clipped_bins(samples: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Share of samples at full scale, per 0.1 s."""
-    size = round(_CLIP_BIN_S * RATE_HZ)
-    whole = samples[: len(samples) // size * size].reshape(-1, size)
-    return np.asarray(((whole >= _CLIP_LEVEL) | (whole <= -_CLIP_LEVEL)).mean(axis=1), np.float64)
-
-
-def ranked(
-    spans: tuple[Span, ...], *, duration_s: float, lengths: Lengths, clipped: NDArray[np.float64], most: int
+def ranked(  # noqa: PLR0913  all that is known along the time
+    spans: tuple[Span, ...],
+    *,
+    duration_s: float,
+    lengths: Lengths,
+    clipped: NDArray[np.float32],
+    spoilt: tuple[Span, ...] = (),
+    most: int,
 ) -> list[Stretch]:
     """Rank stretches of a recording, best first, each of its own material.
 
-    First come those of the best length that are mostly speech; then by seconds of speech, less costs for pauses,
-    clipping and a cut word.
+    First come those that nothing spoils, of these those of the best length that are mostly speech; then by seconds of
+    speech, less costs for pauses, clipping, what spoils and a cut word.
+
+    Args:
+        spans: where the speaker speaks, in order.
+        duration_s: of the recording.
+        lengths: of a stretch.
+        clipped: share of samples at full scale, per 32 ms.
+        spoilt: where there is music, a tone or another voice, in order and apart from each other.
+        most: stretches to return.
     """
-    timeline = _Timeline(spans, clipped)
+    timeline = _Timeline(spans, clipped, spoilt)
     found = [
         _judged(timeline, start, end, lengths) for start, end in _bounds(spans, duration_s=duration_s, lengths=lengths)
     ]
@@ -104,10 +112,12 @@ def _judged(timeline: "_Timeline", start: float, end: float, lengths: Lengths) -
         - _PAUSE_COST * (length - speech_s)
         - _LONG_PAUSE_COST * max(0.0, timeline.longest_pause_s(start, end) - _LONG_PAUSE_S)
         - _CLIP_COST * timeline.clipped(start, end)
+        - _SPOILT_COST * timeline.spoilt_s(start, end)
         - _CUT_COST * timeline.is_speech(end)
     )
+    is_clean = timeline.spoilt_s(start, end) < _SPOILT_S
     is_best = length >= lengths.best_min_s - 1e-6 and speech_s >= _DENSITY * length
-    return Stretch(start, end, speech_s, (is_best, score))
+    return Stretch(start, end, speech_s, (is_clean, is_best, score))
 
 
 def _shared(a: Stretch, b: Stretch) -> float:
@@ -119,15 +129,17 @@ def _shared(a: Stretch, b: Stretch) -> float:
 class _Timeline:
     """Spans and clipping summed up along the time, so that a stretch costs a few look-ups."""
 
-    def __init__(self, spans: tuple[Span, ...], clipped: NDArray[np.float64]) -> None:
-        self._starts = np.array([span.start_s for span in spans])
-        self._ends = np.array([span.end_s for span in spans])
-        self._before = np.concatenate([[0.0], np.cumsum(self._ends - self._starts)])
+    def __init__(self, spans: tuple[Span, ...], clipped: NDArray[np.float32], spoilt: tuple[Span, ...]) -> None:
+        self._speech, self._spoilt = _Summed(spans), _Summed(spoilt)
+        self._starts, self._ends = self._speech.starts, self._speech.ends
         self._pauses = self._starts[1:] - self._ends[:-1]
-        self._clipped = np.concatenate([[0.0], np.cumsum(clipped)])
+        self._clipped = np.concatenate([[0.0], np.cumsum(clipped, dtype=np.float64)])
 
     def speech_s(self, start: float, end: float) -> float:
-        return self._until(end) - self._until(start)
+        return self._speech.until(end) - self._speech.until(start)
+
+    def spoilt_s(self, start: float, end: float) -> float:
+        return self._spoilt.until(end) - self._spoilt.until(start)
 
     def is_speech(self, time: float) -> bool:
         number = int(np.searchsorted(self._starts, time - 1e-6)) - 1
@@ -138,12 +150,21 @@ class _Timeline:
         return float(self._pauses[first : last - 1].max(initial=0.0))
 
     def clipped(self, start: float, end: float) -> float:
-        first, last = (min(int(time / _CLIP_BIN_S), len(self._clipped) - 1) for time in (start, end))
+        first, last = (min(int(time / CHUNK_S), len(self._clipped) - 1) for time in (start, end))
         return float(self._clipped[last] - self._clipped[first]) / max(1, last - first)
 
-    def _until(self, time: float) -> float:
-        """Seconds of speech before a time."""
-        number = int(np.searchsorted(self._starts, time))
+
+class _Summed:
+    """Spans summed up along the time."""
+
+    def __init__(self, spans: tuple[Span, ...]) -> None:
+        self.starts = np.array([span.start_s for span in spans])
+        self.ends = np.array([span.end_s for span in spans])
+        self._before = np.concatenate([[0.0], np.cumsum(self.ends - self.starts)])
+
+    def until(self, time: float) -> float:
+        """Seconds of them before a time."""
+        number = int(np.searchsorted(self.starts, time))
         if number == 0:
             return 0.0
-        return float(self._before[number] - max(0.0, self._ends[number - 1] - time))
+        return float(self._before[number] - max(0.0, self.ends[number - 1] - time))

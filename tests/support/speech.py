@@ -45,7 +45,7 @@ def speakers(corpus: str = _SPOKEN) -> dict[str, tuple[Path, ...]]:
 @cache
 def load(path: Path) -> Samples:
     """One file as 16 kHz mono float32 in [-1, 1]."""
-    with av.open(str(path), format="g722" if path.suffix == ".g722" else None) as container:
+    with av.open(str(path), format=path.suffix[1:] if path.suffix in {".g722", ".gsm"} else None) as container:
         resampler = av.AudioResampler("flt", "mono", 16000)
         frames = [out.to_ndarray()[0] for frame in container.decode(audio=0) for out in resampler.resample(frame)]
         frames += [out.to_ndarray()[0] for out in resampler.resample(None)]

@@ -14,7 +14,8 @@ from engine.voice import windows
 from engine.voice.failure import VoiceFailure
 from engine.voice.preflight import Rules, choose, inspect
 from engine.voice.recording import Recording, cut, decode, to_wav
-from engine.voice.speech import RATE_HZ, Span
+from engine.voice.samples import RATE_HZ
+from engine.voice.speech import Span
 from tests.support.speech import readers, said, wav
 from tests.support.voices import voice
 
@@ -159,7 +160,7 @@ def test_every_stretch_keeps_to_the_lengths_and_to_its_own_material(
         at += pause + talk
     duration = max(at, 6.0)
     bounds = windows.Lengths(6.0, 12.0, best_max)
-    clipped = np.zeros(int(duration * 10))
+    clipped = np.zeros(int(duration / 0.032), np.float32)
     found = windows.ranked(tuple(spans), duration_s=duration, lengths=bounds, clipped=clipped, most=3)
     assert found
     for stretch in found:

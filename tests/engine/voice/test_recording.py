@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from engine.voice.failure import VoiceFailure
 from engine.voice.recording import cut, decode
+from engine.voice.samples import floats
 from tests.support.encoding import FORMATS, encoded
 from tests.support.speech import said, wav
 
@@ -37,14 +38,15 @@ def test_every_format_gives_the_same_sound(kind: str) -> None:
     assert not recording.truncated
     # codecs shift by up to some 40 ms: take the best alignment, on what passes through all of them
     span = 2**18
-    cross = np.fft.irfft(np.fft.rfft(recording.samples, span) * np.conj(np.fft.rfft(original, span)))
-    size = np.linalg.norm(recording.samples) * np.linalg.norm(original)
+    found = floats(recording.samples)
+    cross = np.fft.irfft(np.fft.rfft(found, span) * np.conj(np.fft.rfft(original, span)))
+    size = np.linalg.norm(found) * np.linalg.norm(original)
     assert cross.max() / size > 0.9
 
 
 def test_sixteen_bit_at_16_khz_comes_through_exactly() -> None:
     original = said("1998", seconds=3)
-    expected = (original * 32767).astype(np.int16) / np.float32(32768)
+    expected = (original * 32767).astype(np.int16)
     np.testing.assert_array_equal(decode(wav(original)).samples, expected)
 
 
@@ -54,8 +56,8 @@ def test_channels_are_averaged_or_taken_by_number(tmp_path: Path) -> None:
     path = tmp_path / "five.wav"
     path.write_bytes(five)
     assert decode(path).channels == 5
-    np.testing.assert_allclose(decode(five).samples, ramp * 0.6, atol=1e-4)
-    np.testing.assert_allclose(decode(path, channel=4).samples, ramp, atol=1e-4)
+    np.testing.assert_allclose(floats(decode(five).samples), ramp * 0.6, atol=1e-4)
+    np.testing.assert_allclose(floats(decode(path, channel=4).samples), ramp, atol=1e-4)
     for channel in (5, -1):
         with pytest.raises(VoiceFailure, match="the recording has 5: 0 to 4") as caught:
             decode(five, channel=channel)
@@ -198,6 +200,4 @@ def test_broken_files_raise_only_voice_failures(
     except VoiceFailure as failure:
         assert failure.code in CODES  # noqa: PT017  both ends are fine
     else:
-        assert np.isfinite(recording.samples).all()
-        assert np.abs(recording.samples).max(initial=0) <= 1
         assert len(recording.samples) <= 10 * 16000

@@ -1,0 +1,228 @@
+"""Why a recording or a stretch of it will not do: the limits, and the words with value, limit and way out.
+
+`CODES` is the whole table; the README shows the same, and a test holds one against the other.
+"""
+
+import math
+from collections.abc import Sequence
+
+from engine.voice.failure import VoiceFailure
+from engine.voice.measures import Measures, Sound
+from engine.voice.rules import Rules
+from engine.voice.scan import Scan
+from engine.voice.speech import Span, speech_s
+
+SLACK_S = 0.05  # codecs pad to whole frames: 30.0 s of MP3 may come out as 30.04 s
+SILENT_DBFS = -60.0  # a room's own noise; nobody speaks that softly into a microphone
+QUIET_DBFS = -50.0
+NOISY_DB = 8.0
+CLIPPED = 0.005
+MUSIC_S = 1.0
+TONE_S = 1.0
+VOICES_P10 = 0.25  # see measures.voices_p10
+OVERLAP = 0.04  # see measures.overlap
+
+CODES = {
+    "empty": "there is no sound in the file",
+    "not_audio": "no known audio format, or a file without sound",
+    "corrupt": "it begins like a recording but can't be decoded",
+    "rate_too_low": "sampled too seldom for a voice",
+    "channel_missing": "the channel asked for isn't there",
+    "too_short": "shorter than the API takes",
+    "too_long": "a sample longer than the API takes; recordings may have any length",
+    "silent": "nothing to be heard",
+    "speech_too_short": "too little speech in one stretch",
+    "music": "music instead of speech, or too much of it in every stretch",
+    "synthetic_tone": "dial tones, beeps or hum instead of speech, or too much of it in every stretch",
+    "clipped": "recorded too loud, its peaks cut off",
+    "too_quiet": "recorded too softly",
+    "noisy": "too much noise under the speech",
+    "several_voices": "the voice changes within every stretch",
+    "overlapped": "two speak at once in every stretch",
+    "duplicate_recording": "the same sound was handed in before",
+    "duplicate_sample": "the same speech was handed in before, in another recording",
+    "different_voice": "not the voice that the speaker's other samples have",
+    "same_voice_other_id": "the voice is enrolled under another speaker's id",
+    "not_found": "the source isn't there",
+    "forbidden_source": "the source may not be read from here",
+    "unreadable_source": "the source can't be read or reached",
+    "too_large": "the file is larger than allowed",
+}
+ADVICE = {
+    "narrow_band": "usable; nothing above the telephone's band, so the grade stays at Good at most",
+    "short": "usable; shorter than the best length",
+}
+
+
+def clock(seconds: float) -> str:
+    """A place in a recording as people write it: 02:14, or 1:02:14."""
+    whole = round(seconds)
+    hours, rest = divmod(whole, 3600)
+    return f"{hours}:{rest // 60:02}:{rest % 60:02}" if hours else f"{rest // 60:02}:{rest % 60:02}"
+
+
+def between(span: Span) -> str:
+    """A stretch of a recording as people write it."""
+    return f"{clock(span.start_s)}-{clock(span.end_s)}"
+
+
+def too_short(duration_s: float, rules: Rules) -> VoiceFailure | None:
+    """The recording as a whole is too short."""
+    missing = rules.min_s - duration_s
+    if missing <= SLACK_S:
+        return None
+    return VoiceFailure(
+        "too_short",
+        f"{duration_s:.1f} s long, {rules.min_s:g} s needed; record at least {_up(missing):g} s more",
+        value=duration_s,
+        limit=rules.min_s,
+    )
+
+
+def too_long(duration_s: float, rules: Rules, *, truncated: bool) -> VoiceFailure | None:
+    """A sample is longer than may be handed in."""
+    if duration_s <= rules.max_s + SLACK_S and not truncated:
+        return None
+    return VoiceFailure(
+        "too_long",
+        f"{'more than ' if truncated else ''}{duration_s:.1f} s long, {rules.max_s:g} s allowed; cut out "
+        f"{rules.best_min_s:g} to {rules.best_max_s:g} s of it",
+        value=duration_s,
+        limit=rules.max_s,
+    )
+
+
+def speechless(seen: Scan) -> VoiceFailure | None:
+    """Nobody speaks: there is silence, music, a tone, or some other sound."""
+    if seen.spans():
+        return None
+    if seen.level_db < SILENT_DBFS:
+        return VoiceFailure(
+            "silent",
+            f"level {seen.level_db:.0f} dBFS and nobody speaks, {SILENT_DBFS:.0f} dBFS needed; check the microphone "
+            f"and, of a recording with several channels, which one the speaker is on",
+            value=seen.level_db,
+            limit=SILENT_DBFS,
+        )
+    music, tones = seen.music_spans(), seen.tone_spans()
+    for code, found, least in (("music", music, MUSIC_S), ("synthetic_tone", tones, TONE_S)):
+        seconds = speech_s(found)
+        if seconds > least and seconds >= max(speech_s(music), speech_s(tones)):
+            what = "music" if code == "music" else "tones"
+            return VoiceFailure(
+                code,
+                f"{seconds:.1f} s of {what} ({_listed(found)}) and no speech in {seen.duration_s:.1f} s of sound, "
+                f"{least:g} s allowed; record a person speaking",
+                value=seconds,
+                limit=least,
+            )
+    return VoiceFailure(
+        "speech_too_short",
+        f"0.0 s of speech in {seen.duration_s:.1f} s of sound; record a person speaking",
+        value=0.0,
+    )
+
+
+def too_little_speech(
+    found: Sound, at: Span, rules: Rules, *, spans: Sequence[Span], truncated: bool
+) -> VoiceFailure | None:
+    """Somebody speaks in a stretch, but not for long enough.
+
+    Args:
+        found: what was measured of it.
+        at: where it lies in the recording.
+        rules: what it must be.
+        spans: where the speaker speaks in the whole recording.
+        truncated: the recording is longer than what was looked at.
+    """
+    if found.speech_s >= rules.min_speech_s:
+        return None
+    others = [span for span in spans if span.end_s <= at.start_s or span.start_s >= at.end_s]
+    if others:
+        most = max(others, key=lambda span: span.duration_s)
+        seen = "in the part that was searched" if truncated else "in the same recording"
+        way_out = (
+            f"{speech_s(tuple(others)):.1f} s more are {seen}, {most.duration_s:.1f} s of it at {between(most)}, "
+            "too far apart for one sample; record continuous speech"
+        )
+    else:
+        way_out = f"speak for at least {_up(rules.min_speech_s - found.speech_s):g} s more"
+    return VoiceFailure(
+        "speech_too_short",
+        f"{found.speech_s:.1f} s of speech at {between(at)}, {rules.min_speech_s:g} s needed; {way_out}",
+        value=found.speech_s,
+        limit=rules.min_speech_s,
+    )
+
+
+def unfit_sound(found: Sound, at: Span, rules: Rules) -> VoiceFailure | None:
+    """What is wrong with a stretch, whoever speaks in it."""
+    where = between(at)
+    if found.clip_ratio > CLIPPED:
+        return VoiceFailure(
+            "clipped",
+            f"{found.clip_ratio:.1%} of the sound at {where} is cut off at its loudest, {CLIPPED:.1%} allowed; "
+            "lower the recording level by 6 dB or more",
+            value=found.clip_ratio,
+            limit=CLIPPED,
+        )
+    if found.level_dbfs < QUIET_DBFS:
+        return VoiceFailure(
+            "too_quiet",
+            f"speech at {found.level_dbfs:.0f} dBFS at {where}, {QUIET_DBFS:.0f} dBFS needed; raise the recording "
+            f"level by {_up(QUIET_DBFS - found.level_dbfs):g} dB or go closer to the microphone",
+            value=found.level_dbfs,
+            limit=QUIET_DBFS,
+        )
+    for code, seconds, least, what in (
+        ("music", found.music_s, MUSIC_S, "music"),
+        ("synthetic_tone", found.tone_s, TONE_S, "tones"),
+    ):
+        if seconds > least:
+            return VoiceFailure(
+                code,
+                f"{seconds:.1f} s of {what} between the words at {where}, {least:g} s allowed; hand in a recording "
+                f"with {rules.best_min_s:g} s of speech in one piece",
+                value=seconds,
+                limit=least,
+            )
+    if found.snr_db < NOISY_DB:
+        return VoiceFailure(
+            "noisy",
+            f"speech only {found.snr_db:.1f} dB over the noise at {where}, {NOISY_DB:g} dB needed; record where it is "
+            "quieter, or hand in another recording",
+            value=found.snr_db,
+            limit=NOISY_DB,
+        )
+    return None
+
+
+def unfit_voices(found: Measures, at: Span) -> VoiceFailure | None:
+    """More than one person is in a stretch."""
+    if found.overlap > OVERLAP:
+        return VoiceFailure(
+            "overlapped",
+            f"two speak at once in {found.overlap:.0%} of the speech at {between(at)}, {OVERLAP:.0%} allowed; name the "
+            "channel the speaker is on, or cut out a stretch in which the speaker alone speaks",
+            value=found.overlap,
+            limit=OVERLAP,
+        )
+    if found.voices_p10 < VOICES_P10:
+        return VoiceFailure(
+            "several_voices",
+            f"voice likeness {found.voices_p10:.2f} within {between(at)}, {VOICES_P10} needed; name the channel the "
+            "speaker is on, or cut out a stretch in which the speaker alone speaks",
+            value=found.voices_p10,
+            limit=VOICES_P10,
+        )
+    return None
+
+
+def _listed(spans: Sequence[Span]) -> str:
+    shown = ", ".join(between(span) for span in spans[:3])
+    return shown if len(spans) <= 3 else f"{shown} and {len(spans) - 3} more"
+
+
+def _up(value: float) -> float:
+    """Round up to a tenth, so that who does what the message says passes."""
+    return math.ceil(round(value * 10, 3)) / 10
