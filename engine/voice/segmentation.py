@@ -17,7 +17,7 @@ from engine.voice.turns import FIELD, STEP, Activity, Turns, stitched
 CHUNK_S = 10.0
 HOP_S = 5.0  # so every time but the ends is heard twice, once with 2.5 s or more on both sides
 _CHUNK = round(CHUNK_S * RATE_HZ)
-_LANES = 2  # chunks side by side: 10 % faster than one on one core; more take 12 MB each and win nothing
+_LANES = 2  # chunks side by side: 10 % faster than one on one core; more take 15 MB each and win nothing
 _CLASSES = np.array([(0, 0, 0), (1, 0, 0), (0, 1, 0), (0, 0, 1), (1, 1, 0), (1, 0, 1), (0, 1, 1)], np.bool_)
 
 

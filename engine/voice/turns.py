@@ -22,7 +22,7 @@ FIELD = 991  # samples that one frame is computed from
 _FIRST_S = (FIELD - STEP) / 2 / RATE_HZ  # where the first frame's own 16.9 ms begin, in the middle of its field
 
 _SILENCE, _OVERLAP = -1, -2
-_ALIKE = 0.5  # of the frames in which either of two is active; who shares more can't be a third one's match too
+_ALIKE = 0.5  # of the frames in which either of two is active, they must both be, or they are not the same one
 _LEAST = 15  # frames (0.25 s) active in both chunks, or the match rests on a click
 
 Activity = NDArray[np.bool_]
