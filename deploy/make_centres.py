@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from config import settings
-from engine.voice import model, recording, speech
+from engine.voice import model, published, recording, speech
 from engine.voice.voice import Voice
 from engine.voice.voiceprint import unit
 
@@ -31,7 +31,9 @@ def main(folder: str, source: str) -> None:
         sys.stderr.write(f"\r{len(wide)} files")
     centres = {"wide": np.mean(wide, axis=0), "narrow": np.mean(narrow, axis=0)}
     values = {name: [round(float(value), 5) for value in vector] for name, vector in centres.items()}
-    model.CENTRES.write_text(json.dumps({"source": f"{source}, {len(wide)} files", **values}) + "\n", encoding="utf-8")
+    published.CENTRES.write_text(
+        json.dumps({"source": f"{source}, {len(wide)} files", **values}) + "\n", encoding="utf-8"
+    )
     norms = ", ".join(f"{name} {np.linalg.norm(vector):.2f}" for name, vector in centres.items())
     sys.stderr.write(f"\nlength of the centres: {norms}\n")
 

@@ -10,21 +10,21 @@ over the frames. Both are linear maps of the time axis, so here they are two mat
 number of frames; the small mask network in between then runs per segment, not per frame, with the same result.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import onnx
 from numpy.typing import NDArray
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto
+
+from engine.voice.graph import Graph
 
 DIMENSION = 192
 _BINS = 80
 _BLOCKS = ((12, 1), (24, 2), (16, 2))  # layers and dilation of the three dense blocks
 _SEGMENT = 100  # frames that share one context, at 20 ms a frame after the first TDNN layer
 _EPSILON = 1e-5  # of batch normalisation, torch's default
-_OPSET = 17
-_IR_VERSION = 8  # the oldest that opset 17 allows, for the widest choice of runtimes
 
 
 def build(weights: Mapping[str, NDArray[Any]]) -> onnx.ModelProto:
@@ -33,45 +33,48 @@ def build(weights: Mapping[str, NDArray[Any]]) -> onnx.ModelProto:
     Raises:
         ValueError: a tensor is missing, left over, or of the wrong shape.
     """
-    graph = _Graph(weights)
+    counters = "num_batches_tracked"  # of training, without use here
+    graph = Graph({name: value for name, value in weights.items() if not name.endswith(counters)})
     x = _residual_head(graph, graph.node("Transpose", ["feats"], perm=[0, 2, 1]))
-    x = graph.conv(x, "xvector.tdnn.linear", pads=[2, 2], strides=[2])
-    x = graph.norm_relu(x, "xvector.tdnn.nonlinear.batchnorm")
+    x = _conv(graph, x, "xvector.tdnn.linear", pads=[2, 2], strides=[2])
+    x = _norm_relu(graph, x, "xvector.tdnn.nonlinear.batchnorm")
     over_time = _segments(graph, x)
     for number, (layers, dilation) in enumerate(_BLOCKS, start=1):
         for layer in range(1, layers + 1):
             name = f"xvector.block{number}.tdnnd{layer}"
             x = graph.node("Concat", [x, _cam_layer(graph, x, name, dilation=dilation, over_time=over_time)], axis=1)
-        x = graph.norm_relu(x, f"xvector.transit{number}.nonlinear.batchnorm")
-        x = graph.conv(x, f"xvector.transit{number}.linear")
-    x = graph.norm_relu(x, "xvector.out_nonlinear.batchnorm")
-    x = graph.conv(_statistics(graph, x), "xvector.dense.linear")
-    x = graph.norm(x, "xvector.dense.nonlinear.batchnorm")
+        x = _norm_relu(graph, x, f"xvector.transit{number}.nonlinear.batchnorm")
+        x = _conv(graph, x, f"xvector.transit{number}.linear")
+    x = _norm_relu(graph, x, "xvector.out_nonlinear.batchnorm")
+    x = _conv(graph, _statistics(graph, x), "xvector.dense.linear")
+    x = _norm(graph, x, "xvector.dense.nonlinear.batchnorm")
     graph.node("Squeeze", [x, graph.constant(np.array([2]))], output="embedding")
-    return graph.model()
+    return graph.model(
+        "campplus", takes=("feats", ["batch", "frames", _BINS]), gives=("embedding", ["batch", DIMENSION])
+    )
 
 
-def _residual_head(graph: "_Graph", x: str) -> str:
+def _residual_head(graph: Graph, x: str) -> str:
     """Four residual blocks over (mel bin, frame) that leave 32 channels x 10 bins, as one axis of 320."""
     x = graph.node("Unsqueeze", [x, graph.constant(np.array([1]))])
-    x = graph.norm_relu(graph.conv(x, "head.conv1", pads=[1, 1, 1, 1]), "head.bn1")
+    x = _norm_relu(graph, _conv(graph, x, "head.conv1", pads=[1, 1, 1, 1]), "head.bn1")
     for name, stride in (("layer1.0", 2), ("layer1.1", 1), ("layer2.0", 2), ("layer2.1", 1)):
         x = _residual_block(graph, x, f"head.{name}", stride)
-    x = graph.conv(x, "head.conv2", pads=[1, 1, 1, 1], strides=[2, 1])
-    x = graph.norm_relu(x, "head.bn2")
+    x = _conv(graph, x, "head.conv2", pads=[1, 1, 1, 1], strides=[2, 1])
+    x = _norm_relu(graph, x, "head.bn2")
     return graph.node("Reshape", [x, graph.constant(np.array([0, 320, -1]))])
 
 
-def _residual_block(graph: "_Graph", x: str, name: str, stride: int) -> str:
-    y = graph.conv(x, f"{name}.conv1", pads=[1, 1, 1, 1], strides=[stride, 1])
-    y = graph.norm_relu(y, f"{name}.bn1")
-    y = graph.norm(graph.conv(y, f"{name}.conv2", pads=[1, 1, 1, 1]), f"{name}.bn2")
+def _residual_block(graph: Graph, x: str, name: str, stride: int) -> str:
+    y = _conv(graph, x, f"{name}.conv1", pads=[1, 1, 1, 1], strides=[stride, 1])
+    y = _norm_relu(graph, y, f"{name}.bn1")
+    y = _norm(graph, _conv(graph, y, f"{name}.conv2", pads=[1, 1, 1, 1]), f"{name}.bn2")
     if stride != 1:
-        x = graph.norm(graph.conv(x, f"{name}.shortcut.0", strides=[stride, 1]), f"{name}.shortcut.1")
+        x = _norm(graph, _conv(graph, x, f"{name}.shortcut.0", strides=[stride, 1]), f"{name}.shortcut.1")
     return graph.node("Relu", [graph.node("Add", [x, y])])
 
 
-def _segments(graph: "_Graph", x: str) -> tuple[str, str]:
+def _segments(graph: Graph, x: str) -> tuple[str, str]:
     """Make the two matrices over time.
 
     Returns:
@@ -92,18 +95,18 @@ def _segments(graph: "_Graph", x: str) -> tuple[str, str]:
     return graph.node("Transpose", [pool], perm=[1, 0]), spread
 
 
-def _cam_layer(graph: "_Graph", x: str, name: str, *, dilation: int, over_time: tuple[str, str]) -> str:
+def _cam_layer(graph: Graph, x: str, name: str, *, dilation: int, over_time: tuple[str, str]) -> str:
     """32 new channels out of all before: bottleneck, local convolution, times a mask drawn from the context."""
     pool, spread = over_time
-    x = graph.conv(graph.norm_relu(x, f"{name}.nonlinear1.batchnorm"), f"{name}.linear1")
-    x = graph.norm_relu(x, f"{name}.nonlinear2.batchnorm")
-    local = graph.conv(x, f"{name}.cam_layer.linear_local", pads=[dilation, dilation], dilations=[dilation])
-    context = graph.conv(graph.node("MatMul", [x, pool]), f"{name}.cam_layer.linear1")
-    mask = graph.node("Sigmoid", [graph.conv(graph.node("Relu", [context]), f"{name}.cam_layer.linear2")])
+    x = _conv(graph, _norm_relu(graph, x, f"{name}.nonlinear1.batchnorm"), f"{name}.linear1")
+    x = _norm_relu(graph, x, f"{name}.nonlinear2.batchnorm")
+    local = _conv(graph, x, f"{name}.cam_layer.linear_local", pads=[dilation, dilation], dilations=[dilation])
+    context = _conv(graph, graph.node("MatMul", [x, pool]), f"{name}.cam_layer.linear1")
+    mask = graph.node("Sigmoid", [_conv(graph, graph.node("Relu", [context]), f"{name}.cam_layer.linear2")])
     return graph.node("Mul", [local, graph.node("MatMul", [mask, spread])])
 
 
-def _statistics(graph: "_Graph", x: str) -> str:
+def _statistics(graph: Graph, x: str) -> str:
     """Mean and unbiased standard deviation over the frames, [batch, 2 x channels, 1]."""
     mean = graph.node("ReduceMean", [x], axes=[2], keepdims=1)
     away = graph.node("Sub", [x, mean])
@@ -116,54 +119,22 @@ def _statistics(graph: "_Graph", x: str) -> str:
     return graph.node("Concat", [mean, deviation], axis=1)
 
 
-class _Graph:
-    """Nodes and weights as they are added; names come by count."""
+def _conv(graph: Graph, x: str, name: str, **attributes: Any) -> str:
+    weight = graph.weight(f"{name}.weight")
+    bias = [graph.weight(f"{name}.bias")] if graph.has(f"{name}.bias") else []
+    return graph.node("Conv", [x, weight, *bias], **attributes)
 
-    def __init__(self, weights: Mapping[str, NDArray[Any]]) -> None:
-        counters = [name for name in weights if name.endswith("num_batches_tracked")]  # of training, without use here
-        self._left = {name: value for name, value in weights.items() if name not in counters}
-        self._nodes: list[onnx.NodeProto] = []
-        self._initializers: list[onnx.TensorProto] = []
 
-    def node(self, kind: str, inputs: Sequence[str], *, output: str = "", **attributes: Any) -> str:
-        name = output or f"{kind.lower()}_{len(self._nodes)}"
-        self._nodes.append(helper.make_node(kind, list(inputs), [name], **attributes))
-        return name
+def _norm(graph: Graph, x: str, name: str) -> str:
+    """Batch normalisation in inference; one without scale and shift gets ones and zeros."""
+    mean, variance = graph.take(f"{name}.running_mean"), graph.take(f"{name}.running_var")
+    if graph.has(f"{name}.weight"):
+        scale, shift = graph.weight(f"{name}.weight"), graph.weight(f"{name}.bias")
+    else:
+        scale, shift = graph.constant(np.ones_like(mean)), graph.constant(np.zeros_like(mean))
+    moments = [graph.constant(mean), graph.constant(variance)]
+    return graph.node("BatchNormalization", [x, scale, shift, *moments], epsilon=_EPSILON)
 
-    def constant(self, value: NDArray[Any]) -> str:
-        name = f"constant_{len(self._initializers)}"
-        self._initializers.append(numpy_helper.from_array(value, name))
-        return name
 
-    def weight(self, name: str) -> str:
-        if name not in self._left:
-            raise ValueError(f"the weights have no tensor {name}")
-        self._initializers.append(numpy_helper.from_array(self._left.pop(name), name))
-        return name
-
-    def conv(self, x: str, name: str, **attributes: Any) -> str:
-        bias = [self.weight(f"{name}.bias")] if f"{name}.bias" in self._left else []
-        return self.node("Conv", [x, self.weight(f"{name}.weight"), *bias], **attributes)
-
-    def norm(self, x: str, name: str) -> str:
-        """Batch normalisation in inference; one without scale and shift gets ones and zeros."""
-        size = len(self._left.get(f"{name}.running_mean", ()))
-        if f"{name}.weight" in self._left:
-            scale, shift = self.weight(f"{name}.weight"), self.weight(f"{name}.bias")
-        else:
-            scale, shift = self.constant(np.ones(size, np.float32)), self.constant(np.zeros(size, np.float32))
-        moments = [self.weight(f"{name}.running_mean"), self.weight(f"{name}.running_var")]
-        return self.node("BatchNormalization", [x, scale, shift, *moments], epsilon=_EPSILON)
-
-    def norm_relu(self, x: str, name: str) -> str:
-        return self.node("Relu", [self.norm(x, name)])
-
-    def model(self) -> onnx.ModelProto:
-        if self._left:
-            raise ValueError(f"{len(self._left)} tensors are not part of the network, such as {next(iter(self._left))}")
-        feats = helper.make_tensor_value_info("feats", TensorProto.FLOAT, ["batch", "frames", _BINS])
-        embedding = helper.make_tensor_value_info("embedding", TensorProto.FLOAT, ["batch", DIMENSION])
-        graph = helper.make_graph(self._nodes, "campplus", [feats], [embedding], self._initializers)
-        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", _OPSET)], ir_version=_IR_VERSION)
-        onnx.checker.check_model(model, full_check=True)
-        return model
+def _norm_relu(graph: Graph, x: str, name: str) -> str:
+    return graph.node("Relu", [_norm(graph, x, name)])

@@ -1,4 +1,4 @@
-"""The loaded models as one thing: find speech, make vectors, know the centres.
+"""The loaded models as one thing: find speech and turns, make vectors, know the centres.
 
 Made once per process from the folder that `model.ensure` returned, then shared by all threads: a call computes on the
 thread it is made on, and onnxruntime's sessions may be called from several at once.
@@ -12,28 +12,33 @@ from numpy.typing import NDArray
 
 from engine.voice import speech
 from engine.voice.embedding import Embedder, Vector
-from engine.voice.manifest import Manifest
+from engine.voice.manifest import SEGMENTATION, Manifest, Provenance
 from engine.voice.samples import RATE_HZ, Samples
+from engine.voice.segmentation import Segmenter
 from engine.voice.speech import Span
+from engine.voice.turns import Turns
 
 
 class Voice:
     """The loaded models."""
 
-    def __init__(self, manifest: Manifest, embedder: Embedder) -> None:
+    def __init__(self, manifest: Manifest, embedder: Embedder, segmenter: Segmenter) -> None:
         self.manifest = manifest
         self._embedder = embedder
+        self._segmenter = segmenter
         self._finder = speech.SpeechFinder()
 
     @classmethod
     def load(cls, folder: Path) -> Self:
-        """Load the model in a folder that `model.ensure` or `model.install` returned.
+        """Load the embedding model in a folder that `model.ensure` returned, and the segmentation net beside it.
 
         Raises:
-            ManifestError: it isn't such a folder.
+            ManifestError: it isn't such a folder, or there is none beside it.
         """
         manifest = Manifest.read(folder)
-        return cls(manifest, Embedder(folder / manifest.file, input_name=manifest.input_name))
+        beside = folder.parent / SEGMENTATION
+        segmenter = Segmenter(beside / Provenance.read(beside).file)
+        return cls(manifest, Embedder(folder / manifest.file, input_name=manifest.input_name), segmenter)
 
     def centre(self, *, narrow_band: bool) -> Vector:
         """Mean vector of many speakers in one band, to be taken off before two voices are compared; (192,)."""
@@ -46,6 +51,10 @@ class Voice:
     def probabilities(self, samples: Samples) -> NDArray[np.float32]:
         """Probability of speech per chunk of 32 ms."""
         return self._finder.probabilities(samples)
+
+    def turns(self, samples: NDArray[np.float32]) -> Turns:
+        """Who of several people talks alone when in 16 kHz samples, and when two talk at once."""
+        return self._segmenter.turns(samples)
 
     def embed(self, samples: NDArray[np.float32]) -> Vector:
         """Raw vector of 16 kHz samples, (192,)."""

@@ -1,8 +1,8 @@
 """Reads the tensors of a torch state dict without torch.
 
 Such a file is a zip of one pickle and one raw little-endian file per storage. The pickle is read by an unpickler that
-admits five names and nothing else, so that a forged file can't run code. In: bytes. Out: numpy arrays by name. What
-the tensors mean is not known here.
+knows five names, so that a forged file can't run code: `read` refuses every other name, `checkpoint` puts an empty
+object in its place. In: bytes. Out: numpy arrays by name. What the tensors mean is not known here.
 """
 
 import io
@@ -10,7 +10,7 @@ import pickle
 import zipfile
 from collections import OrderedDict
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,18 +28,40 @@ def read(data: bytes) -> dict[str, NDArray[Any]]:
     Raises:
         WeightsError: not such a file, or its pickle asks for more than tensors.
     """
+    return _tensors(_unpickled(data, _Tensors))
+
+
+def checkpoint(data: bytes) -> dict[str, NDArray[Any]]:
+    """Read all tensors of the state dict in a training checkpoint, C-contiguous.
+
+    A checkpoint holds objects of the training program too. None of their classes is imported or called.
+
+    Raises:
+        WeightsError: not such a file, or no state dict in it.
+    """
+    found = _unpickled(data, _CheckpointTensors)
+    if not isinstance(found, dict) or "state_dict" not in found:
+        raise WeightsError("not a checkpoint: no state_dict in it")
+    return _tensors(found["state_dict"])
+
+
+def _tensors(found: object) -> dict[str, NDArray[Any]]:
+    if not isinstance(found, dict) or not all(isinstance(value, np.ndarray) for value in found.values()):
+        raise WeightsError("not a dict of tensors")
+    return dict(found)
+
+
+def _unpickled(data: bytes, kind: "type[_Tensors]") -> object:
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             (index,) = (name for name in archive.namelist() if name.endswith("/data.pkl"))
             folder = index.removesuffix("data.pkl") + "data/"
-            found = _Tensors(io.BytesIO(archive.read(index)), lambda key: archive.read(folder + key)).load()
+            found: object = kind(io.BytesIO(archive.read(index)), lambda key: archive.read(folder + key)).load()
     except WeightsError:
         raise
     except Exception as error:  # a broken pickle raises whatever it likes
         raise WeightsError(f"not a state dict: {error}") from error
-    if not isinstance(found, dict) or not all(isinstance(value, np.ndarray) for value in found.values()):
-        raise WeightsError("not a dict of tensors")
-    return dict(found)
+    return found
 
 
 class _Tensors(pickle.Unpickler):
@@ -63,6 +85,29 @@ class _Tensors(pickle.Unpickler):
         if kind != "storage":
             raise WeightsError(f"the pickle refers to a {kind!r}, only storages are known")
         return np.frombuffer(self._storage(str(key)), dtype=dtype, count=count)
+
+
+class _CheckpointTensors(_Tensors):
+    """Unpickles tensors of known storages, and empty objects for every other name."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        try:
+            return super().find_class(module, name)
+        except WeightsError:
+            return _Nothing
+
+
+class _Nothing:
+    """Stands for an object of a foreign class: takes what it is given, and keeps none of it."""
+
+    def __new__(cls, *_given: object) -> Self:
+        return super().__new__(cls)
+
+    def __init__(self, *_given: object) -> None:
+        pass
+
+    def __setstate__(self, _state: object) -> None:
+        pass
 
 
 def _tensor(

@@ -121,7 +121,7 @@ def music() -> tuple[Samples, ...]:
     if not folder.is_dir():
         with tempfile.TemporaryDirectory(dir=folder.parent) as work:
             for command in (["apt-get", "download", folder.name], ["sh", "-c", "dpkg-deb -x *.deb made"]):
-                if subprocess.run(command, cwd=work, capture_output=True, check=False).returncode:  # noqa: S603
+                if subprocess.run(command, cwd=work, capture_output=True, check=False).returncode:
                     return ()
             (Path(work) / "made").rename(folder)
     return tuple(_levelled(load(path)) for path in sorted(folder.rglob("*.wav")))
@@ -205,7 +205,7 @@ class Stage:
         return tuple(np.clip(one, -1, 1).astype(np.float32) for one in wet), tuple(self._turns)
 
 
-def conversation(  # noqa: PLR0913  what a call is made of
+def conversation(
     name: str,
     a: Talker,
     b: Talker,

@@ -10,7 +10,10 @@ from pathlib import Path
 import pytest
 import redis
 
+from config.settings import load
+from engine.voice.manifest import SEGMENTATION
 from tests.support.up import Up, ended, lives, voxroll
+from voxroll.up import model
 
 _PATIENCE_S = 60
 _ROOMS = {"engine", "webhook", "worker", "valkey"}
@@ -92,6 +95,15 @@ def test_a_model_that_nobody_has_is_told_before_anything_starts(tmp_path: Path) 
     assert refused.returncode == 69
     assert "model_missing" in refused.stderr
     assert "--from" in refused.stderr
+
+
+def test_both_models_are_looked_for(tmp_path: Path) -> None:
+    settings = load().model_copy(update={"cache_dir": tmp_path})
+    folders = [tmp_path / "models" / name for name in (settings.engine.model, SEGMENTATION)]
+    assert model.missing(settings) == folders
+    for folder in folders:
+        folder.mkdir(parents=True)
+    assert model.missing(settings) == []
 
 
 def _remember(running: Up, word: str) -> None:

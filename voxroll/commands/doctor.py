@@ -20,6 +20,7 @@ from voxroll.failure import CommandError, Exit
 from voxroll.running import adopt, front_door
 from voxroll.show import JsonOption, as_data, err, out, rows, table
 from voxroll.up.child import tail_of
+from voxroll.up.model import missing
 from voxroll.up.readiness import describe
 
 _CHECK_S = 60
@@ -79,11 +80,12 @@ async def _front_door(settings: Settings) -> Check:
 
 
 def _model(settings: Settings) -> Check:
-    name = settings.engine.model
-    folder = settings.cache_dir / "models" / name
-    if folder.is_dir():
-        return Check("model", ok=True, detail=f"{name} in {folder}")
-    return Check("model", ok=False, detail=f"{name} is not in {folder}", hint="`voxroll model fetch`")
+    name, models = settings.engine.model, settings.cache_dir / "models"
+    absent = missing(settings)
+    if not absent:
+        return Check("model", ok=True, detail=f"{name} in {models / name}")
+    names = " and ".join(folder.name for folder in absent)
+    return Check("model", ok=False, detail=f"{names} not in {models}", hint="`voxroll model fetch`")
 
 
 def _worker() -> list[Check]:

