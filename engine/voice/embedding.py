@@ -4,13 +4,14 @@ In: 16 kHz mono samples. Out: raw vectors, neither centred nor of unit length. W
 long as it takes the features of `fbank` with their mean removed and gives one vector per row of a batch.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from engine.voice.fbank import HOP, WINDOW, fbank, normalised
-from engine.voice.samples import RATE_HZ
+from engine.voice.samples import RATE_HZ, Samples, floats
 from engine.voice.speech import session
 
 Vector = NDArray[np.float32]
@@ -55,6 +56,15 @@ class Embedder:
         batch = normalised(np.stack([features[start : start + length] for start in starts]))
         size = max(1, int(_BATCH_S / length_s))
         return np.concatenate([self._run(batch[at : at + size]) for at in range(0, count, size)])
+
+    def at(self, samples: Samples, starts: Sequence[int], *, length_s: float) -> Vector:
+        """Raw vectors of windows that begin at given samples, (len(starts), dimension), each normalised on its own."""
+        length, size = round(length_s * RATE_HZ), max(1, int(_BATCH_S / length_s))
+        found = []
+        for at in range(0, len(starts), size):
+            windows = [fbank(floats(samples[start : start + length])) for start in starts[at : at + size]]
+            found.append(self._run(normalised(np.stack(windows))))
+        return np.concatenate(found) if found else np.zeros((0, 0), np.float32)
 
     def _run(self, features: NDArray[np.float32]) -> Vector:
         vectors: Vector = self._session.run(None, {self._input: features})[0]

@@ -14,13 +14,13 @@ from engine.voice import measures as measuring
 from engine.voice import refusals, windows
 from engine.voice.failure import VoiceFailure
 from engine.voice.legs import Leg, single, split
-from engine.voice.measures import Measures
+from engine.voice.measures import Measures, is_narrow_band
 from engine.voice.recording import Recording, narrowed
 from engine.voice.rules import Rules
 from engine.voice.samples import floats
 from engine.voice.scan import scan
-from engine.voice.speech import Span, merged
-from engine.voice.talkers import over_threshold
+from engine.voice.speech import Span, merged, without
+from engine.voice.talkers import meant, over_threshold, talkers
 from engine.voice.voice import Voice
 from engine.voice.voiceprint import KnownVoice, SamplePrint, Vector, predicted_score
 
@@ -29,6 +29,8 @@ __all__ = ["Found", "Measures", "Refused", "Rules", "Search", "Window", "choose"
 _TRIES = 3  # stretches that are looked at beyond those that are wanted
 _HEARD_S = 12.0  # of a leg are compared with the known voice, and need
 _HEARD_LEAST_S = 3.0
+
+_MANY = frozenset({"several_voices", "overlapped"})
 
 Read = Callable[[int | None], Recording]
 
@@ -89,6 +91,7 @@ class Found:
         music: where there is music.
         tones: where there are tones.
         others: where somebody else is to be heard.
+        people: who speak in it, as far as that was looked into.
         windows: what can be handed in, best first; they may share up to half of their length.
         refused: better-looking stretches that will not do.
         refusal: why there are no windows; None where there are.
@@ -102,6 +105,7 @@ class Found:
     music: tuple[Span, ...]
     tones: tuple[Span, ...]
     others: tuple[Span, ...] = ()
+    people: int = 1
     windows: tuple[Window, ...] = ()
     refused: tuple[Refused, ...] = ()
     refusal: VoiceFailure | None = None
@@ -149,18 +153,11 @@ def mine(voice: Voice, read: Read, rules: Rules, search: Search | None = None) -
     refusal = refusals.too_short(recording.duration_s, rules) or refusals.speechless(leg.scan)
     if refusal:
         return replace(found, refusal=refusal)
-    usable: list[Window] = []
-    refused: list[Refused] = []
-    for at in _ranked(found, rules, most=search.want + _TRIES):
-        verdict = _judged(voice, recording, rules, at=at, found=found)
-        if isinstance(verdict, Window):
-            usable.append(verdict)
-        else:
-            refused.append(Refused(at.start_s, at.end_s, verdict))
-        if len(usable) == search.want:
-            break
-    refusal = None if usable else refused[0].failure  # of the best one
-    return replace(found, windows=tuple(usable), refused=tuple(refused), refusal=refusal)
+    if len(legs) > 1 or recording.duration_s <= rules.max_s:  # one voice, most likely: who it is costs ten times more
+        quick = _searched(voice, recording, rules, found, want=search.want)
+        if not quick.refusal or quick.refusal.code not in _MANY:
+            return quick
+    return _searched(voice, recording, rules, _told_apart(voice, recording, found, search.known), want=search.want)
 
 
 def inspect(voice: Voice, recording: Recording, rules: Rules) -> tuple[Measures, SamplePrint]:
@@ -184,12 +181,44 @@ def inspect(voice: Voice, recording: Recording, rules: Rules) -> tuple[Measures,
     refusal = refusals.speechless(seen) or refusals.too_little_speech(found, whole, rules, spans=(), truncated=False)
     if refusal:
         raise refusal
-    measured = measuring.with_voices(voice, found, spoken)
+    measured = measuring.with_voices(voice, found, samples, spoken)
     vector = voice.embed(spoken)
     print_ = replace(
         _print(measured, vector), narrow_vector=vector if measured.narrow_band else voice.embed(narrowed(spoken))
     )
     return measured, print_
+
+
+def _told_apart(voice: Voice, recording: Recording, found: Found, known: KnownVoice | None) -> Found:
+    """Keep the speech of the one who is meant, take that of others for what spoils a sample."""
+    longest = max(found.spans, key=lambda span: span.duration_s)
+    narrow = is_narrow_band(recording.between(longest.start_s, min(longest.end_s, longest.start_s + _HEARD_S)))
+    heard = talkers(voice, recording.samples, narrow_band=narrow)
+    others = [*found.others, *heard.overlaps]
+    if len(heard.people) > 1:
+        one = meant(voice, heard.people, known, narrow_band=narrow)
+        others += heard.unclear
+        others += [span for person in heard.people if person is not one for span in person.spans]
+    apart = merged(others)
+    return replace(found, spans=without(found.spans, apart), others=apart, people=len(heard.people))
+
+
+def _searched(voice: Voice, recording: Recording, rules: Rules, found: Found, *, want: int) -> Found:
+    """Look at the best stretches until so many will do, or a few more will not."""
+    usable: list[Window] = []
+    refused: list[Refused] = []
+    for at in _ranked(found, rules, most=want + _TRIES):
+        verdict = _judged(voice, recording, rules, at=at, found=found)
+        if isinstance(verdict, Window):
+            usable.append(verdict)
+        else:
+            refused.append(Refused(at.start_s, at.end_s, verdict))
+        if len(usable) == want:
+            break
+    refusal = None
+    if not usable:  # of the best one
+        refusal = refused[0].failure if refused else refusals.nobody_alone(found.others, found.leg.spans())
+    return replace(found, windows=tuple(usable), refused=tuple(refused), refusal=refusal)
 
 
 def _print(found: Measures, vector: Vector) -> SamplePrint:
@@ -280,6 +309,6 @@ def _judged(voice: Voice, recording: Recording, rules: Rules, *, at: Span, found
     ) or refusals.unfit_sound(sound, at, rules)
     if refusal:
         return refusal
-    measured = measuring.with_voices(voice, sound, spoken)
+    measured = measuring.with_voices(voice, sound, samples, spoken)
     score = predicted_score([_print(measured, np.zeros(0, np.float32))])
     return refusals.unfit_voices(measured, at) or Window(at.start_s, at.end_s, found.leg.channel, measured, score)

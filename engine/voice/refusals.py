@@ -218,6 +218,18 @@ def unfit_voices(found: Measures, at: Span) -> VoiceFailure | None:
     return None
 
 
+def nobody_alone(others: Sequence[Span], spans: Sequence[Span]) -> VoiceFailure:
+    """Wherever the one who is meant speaks, somebody else does too."""
+    share = min(1.0, speech_s(tuple(others)) / max(speech_s(tuple(spans)), 0.1))
+    return VoiceFailure(
+        "overlapped",
+        f"others speak in {share:.0%} of the speech, {OVERLAP:.0%} allowed, and nobody alone for long enough; name the "
+        "channel the speaker is on, or hand in another recording",
+        value=share,
+        limit=OVERLAP,
+    )
+
+
 def _listed(spans: Sequence[Span]) -> str:
     shown = ", ".join(between(span) for span in spans[:3])
     return shown if len(spans) <= 3 else f"{shown} and {len(spans) - 3} more"

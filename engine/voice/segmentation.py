@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.voice.samples import RATE_HZ
+from engine.voice.samples import RATE_HZ, Samples, floats
 from engine.voice.speech import session
 from engine.voice.turns import FIELD, STEP, Activity, Turns, stitched
 
@@ -28,7 +28,7 @@ class Segmenter:
     def __init__(self, model: Path | bytes) -> None:
         self._session = session(model)
 
-    def frames(self, samples: NDArray[np.float32], *, hop_s: float = HOP_S) -> NDArray[np.float32]:
+    def frames(self, samples: Samples, *, hop_s: float = HOP_S) -> NDArray[np.float32]:
         """Log-probabilities of the seven classes, (chunks, frames, 7); `chunks` tells where each chunk lies.
 
         Sound shorter than 10 s is one chunk, filled up with silence as the authors do, of as many frames as the sound
@@ -40,10 +40,10 @@ class Segmenter:
         places = np.lib.stride_tricks.sliding_window_view(whole, _CHUNK)
         starts = chunks(len(samples), hop_s=hop_s) * STEP
         lanes = (starts[at : at + _LANES] for at in range(0, len(starts), _LANES))
-        found = np.concatenate([self._session.run(None, {"wav": places[lane][:, None]})[0] for lane in lanes])
+        found = np.concatenate([self._session.run(None, {"wav": floats(places[lane][:, None])})[0] for lane in lanes])
         return found[:, : (len(samples) - FIELD) // STEP + 1]
 
-    def turns(self, samples: NDArray[np.float32]) -> Turns:
+    def turns(self, samples: Samples) -> Turns:
         """Who talks alone when, and when two talk at once."""
         return stitched(activity(self.frames(samples)), chunks(len(samples)))
 

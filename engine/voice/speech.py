@@ -145,6 +145,19 @@ def merged(found: Iterable[Span]) -> tuple[Span, ...]:
     return tuple(joined)
 
 
+def without(found: tuple[Span, ...], others: tuple[Span, ...], *, least_s: float = _MIN_S) -> tuple[Span, ...]:
+    """What is left of spans where others are cut out, both in order; pieces under `least_s` are dropped."""
+    left: list[Span] = []
+    for span in found:
+        start = span.start_s
+        for other in others:
+            if other.end_s > start and other.start_s < span.end_s:
+                left.append(Span(start, max(start, other.start_s)))
+                start = other.end_s
+        left.append(Span(start, span.end_s))
+    return tuple(span for span in left if span.duration_s >= least_s)
+
+
 def session(model: Path | bytes) -> ort.InferenceSession:
     """Load a network so that a call uses one thread, spins on none, and says nothing."""
     options = ort.SessionOptions()

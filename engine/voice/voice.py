@@ -4,6 +4,7 @@ Made once per process from the folder that `model.ensure` returned, then shared 
 thread it is made on, and onnxruntime's sessions may be called from several at once.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
 
@@ -52,7 +53,7 @@ class Voice:
         """Probability of speech per chunk of 32 ms."""
         return self._finder.probabilities(samples)
 
-    def turns(self, samples: NDArray[np.float32]) -> Turns:
+    def turns(self, samples: Samples) -> Turns:
         """Who of several people talks alone when in 16 kHz samples, and when two talk at once."""
         return self._segmenter.turns(samples)
 
@@ -63,3 +64,7 @@ class Voice:
     def windows(self, samples: NDArray[np.float32], *, length_s: float, hop_s: float, most: int = 40) -> Vector:
         """Raw vectors of windows over 16 kHz samples, (windows, 192); no rows where one window doesn't fit."""
         return self._embedder.windows(samples, length_s=length_s, hop_s=hop_s, most=most)
+
+    def at(self, samples: Samples, starts: Sequence[int], *, length_s: float) -> Vector:
+        """Raw vectors of windows that begin at given samples, (len(starts), 192); all must lie inside."""
+        return self._embedder.at(samples, starts, length_s=length_s)
