@@ -6,7 +6,6 @@ spent here. What computes runs in a thread, and what decodes in a process that m
 
 import asyncio
 import hashlib
-import math
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from pathlib import Path
 from config.points import point
 from engine.voice import preflight
 from engine.voice.failure import VoiceFailure
+from engine.voice.recording import Recording
 from worker.enrollment.errors import RejectError, RetryLaterError
 from worker.enrollment.facts import Fact, SampleReady, SampleRejected
 from worker.enrollment.record import Measures, Recipe, RecordingId, Sample, SpeakerId
@@ -78,43 +78,37 @@ async def _fact(shop: Workshop, speaker_id: SpeakerId, sample: Sample) -> Fact:
         at=shop.now(),
         recording_id=sample.recording_id,
         recipe=recipe,
-        measures=_measures(found.window.measures),
+        measures=Measures(**found.window.measures.told(), score=round(found.window.score, 3)),
         object_key=object_key,
     )
 
 
+def _window(shop: Workshop, path: Path, channel: int | None) -> preflight.Window:
+    def read(number: int | None) -> Recording:
+        limit_s = shop.settings.intake.scan_limit.total_seconds()
+        return shop.decoders.decode(path, channel=number, limit_s=limit_s)
+
+    found = preflight.mine(shop.voice, read, shop.rules, preflight.Search(channel=channel))
+    if found.refusal:
+        raise found.refusal
+    return found.windows[0]
+
+
 def _find(shop: Workshop, path: Path, channel: int | None) -> _Cut:
-    limit_s = shop.settings.intake.scan_limit.total_seconds()
     with path.open("rb") as file:
         source_sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-    window = shop.windows.get(
-        (source_sha256, channel),
-        lambda: preflight.choose(shop.voice, shop.decoders.decode(path, channel=channel, limit_s=limit_s), shop.rules),
-    )
-    clip = shop.decoders.cut(path, start_s=window.start_s, end_s=window.end_s, channel=channel)
+    window = shop.windows.get((source_sha256, channel), lambda: _window(shop, path, channel))
+    clip = shop.decoders.cut(path, start_s=window.start_s, end_s=window.end_s, channel=window.channel)
     return _Cut(window=window, clip=clip, source_sha256=source_sha256)
 
 
 def _recipe(shop: Workshop, sample: Sample, found: _Cut) -> Recipe:
     return Recipe(
         source=sample.source,
-        channel=sample.channel,
+        channel=found.window.channel,
         start_s=found.window.start_s,
         end_s=found.window.end_s,
         source_sha256=found.source_sha256,
         sample_sha256=hashlib.sha256(found.clip).hexdigest(),
-        policy=f"{shop.settings.profile}.1",
-    )
-
-
-def _measures(measured: preflight.Measures) -> Measures:
-    return Measures(
-        duration_s=round(measured.duration_s, 3),
-        speech_s=round(measured.speech_s, 3),
-        longest_pause_s=round(measured.longest_pause_s, 3),
-        snr_db=round(measured.snr_db, 1),
-        clip_ratio=round(measured.clip_ratio, 5),
-        level_dbfs=round(measured.level_dbfs, 1),
-        narrow_band=measured.narrow_band,
-        consistency=None if math.isnan(measured.consistency) else round(measured.consistency, 3),
+        policy=f"{shop.settings.profile}.2",
     )

@@ -7,6 +7,7 @@ are the ones that the quality grades were fitted on (see `voiceprint.predicted_s
 import math
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +31,20 @@ _SNR_MAX_DB = 60.0  # digital silence between words would give any number
 _CONSISTENCY_S, _CONSISTENCY_HOP_S = 3.0, 1.5
 _VOICES_S, _VOICES_HOP_S = 1.5, 0.75
 _PIECE = 1 << 20
+_DIGITS = {
+    "duration_s": 3,
+    "speech_s": 3,
+    "longest_pause_s": 3,
+    "snr_db": 1,
+    "clip_ratio": 5,
+    "level_dbfs": 1,
+    "bandwidth_hz": 0,
+    "music_s": 1,
+    "tone_s": 1,
+    "consistency": 3,
+    "voices_p10": 3,
+    "overlap": 3,
+}
 _MOST_WINDOWS = 24  # of each kind; 276 pairs hold the 10th percentile well, and bound the time
 
 
@@ -76,6 +91,12 @@ class Measures(Sound):
     consistency: float
     voices_p10: float
     overlap: float
+
+    def told(self) -> dict[str, Any]:
+        """As people and programs are told them: rounded, None for NaN."""
+        found = {name: getattr(self, name) for name in _DIGITS}
+        rounded = {name: round(value, _DIGITS[name]) for name, value in found.items() if not math.isnan(value)}
+        return {"narrow_band": self.narrow_band, **dict.fromkeys(_DIGITS), **rounded}
 
 
 def sound(seen: Scan, samples: NDArray[np.float32]) -> tuple[Sound, NDArray[np.float32]]:

@@ -39,6 +39,12 @@ class MeasuresDocument(_Wire):
     level_dbfs: float
     narrow_band: bool
     consistency: float | None
+    bandwidth_hz: int | None
+    music_s: float | None
+    tone_s: float | None
+    voices_p10: float | None
+    overlap: float | None
+    score: float | None
 
 
 class AttemptDocument(_Wire):

@@ -95,7 +95,9 @@ class Recipe:
 class Measures:
     """What preflight measured of the sample. Units are in the names.
 
-    `consistency` is a mean cosine; None where there is too little speech to compare.
+    `consistency` is a mean cosine; None where there is too little speech to compare. `score` is what a voiceprint
+    of this sample alone is expected to score against later audio of the speaker. The last ones are None in records that
+    were written before they were measured.
     """
 
     duration_s: float
@@ -106,6 +108,12 @@ class Measures:
     level_dbfs: float
     narrow_band: bool
     consistency: float | None
+    bandwidth_hz: int | None = None
+    music_s: float | None = None
+    tone_s: float | None = None
+    voices_p10: float | None = None
+    overlap: float | None = None
+    score: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
