@@ -19,6 +19,7 @@ from worker.enrollment.record import (
     AttemptId,
     AttemptOutcome,
     Clip,
+    Conflict,
     Enrollment,
     Membership,
     Record,
@@ -27,7 +28,7 @@ from worker.enrollment.record import (
 )
 
 _LATE = datetime.max.replace(tzinfo=UTC)  # sorts what has no time yet behind what has
-_Told = TypeVar("_Told", bound=Clip | Rejection)
+_Told = TypeVar("_Told", bound=Clip | Rejection | Conflict)
 _BATCHES = 8  # of one speaker, the latest: keeps a record small
 _WEIGHT = {AttemptOutcome.NOT_APPLIED: 0, AttemptOutcome.REFUSED: 1, AttemptOutcome.APPLIED: 2}
 
@@ -102,7 +103,7 @@ def _with_sample(record: Record, fact: SampleFact) -> Record:
     return replace(record, samples=tuple(ordered))
 
 
-def _merged_sample(sample: Sample, fact: SampleFact) -> Sample:
+def _merged_sample(sample: Sample, fact: SampleFact) -> Sample:  # noqa: PLR0911 -- one line per kind
     match fact:
         case facts.RecordingPlanned(at=at, source=source, name=name, channel=channel):
             known = (sample.planned_at or _LATE, sample.source, sample.name, str(sample.channel))
@@ -115,6 +116,17 @@ def _merged_sample(sample: Sample, fact: SampleFact) -> Sample:
         case facts.SampleRejected(at=at, code=code, message=message, value=value, limit=limit):
             rejection = Rejection(at=at, code=code, message=message, value=value, limit=limit)
             return replace(sample, prepared=_earliest(sample.prepared, rejection))
+        case facts.SampleHeld(at=at, code=code, message=message, value=value, limit=limit):
+            reason = Rejection(at=at, code=code, message=message, value=value, limit=limit)
+            return replace(sample, held=_earliest(sample.held, reason))
+        case facts.SampleReleased(at=at):
+            return replace(sample, released_at=max(sample.released_at or at, at))
+        case facts.SampleDeclined(at=at, code=code, message=message, value=value, limit=limit):
+            reason = Rejection(at=at, code=code, message=message, value=value, limit=limit)
+            return replace(sample, declined=_latest_of(sample.declined, reason))
+        case facts.ConflictSuspected(at=at, other=other, score=score, threshold=threshold):
+            conflict = Conflict(at=at, speaker_id=other, score=score, threshold=threshold)
+            return replace(sample, conflict=_earliest(sample.conflict, conflict))
         case facts.SampleParked(at=at, code=code, message=message):
             return replace(sample, parked=_earliest(sample.parked, Rejection(at=at, code=code, message=message)))
         case facts.SubmissionStarted() | facts.SubmissionAccepted() | facts.Answered():
@@ -163,6 +175,11 @@ def _weightiest(known: Answer | None, new: Answer) -> Answer:
 def _earliest(known: _Told | None, new: _Told) -> _Told:
     """The earlier; of two at one time always the same one."""
     return new if known is None else min(known, new, key=lambda one: (one.at, repr(one)))
+
+
+def _latest_of(known: Rejection | None, new: Rejection) -> Rejection:
+    """The later: a person may change their mind."""
+    return new if known is None else max(known, new, key=lambda one: (one.at, repr(one)))
 
 
 def _newest(known: Enrollment | None, new: Enrollment) -> Enrollment:
