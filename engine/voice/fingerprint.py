@@ -42,6 +42,11 @@ def fingerprint(samples: NDArray[np.float32]) -> Fingerprint:
     return np.packbits(bits, axis=1, bitorder="little").view("<u4")[:, 0].astype(np.uint32)
 
 
+def seconds(print_: Fingerprint) -> float:
+    """How much audio a fingerprint was made of, to 12 ms; 0 for an empty one."""
+    return _WINDOW_S + len(print_) * _STEP_S if len(print_) else 0.0
+
+
 def overlap(a: Fingerprint, b: Fingerprint) -> tuple[float, float]:
     """Lay two fingerprints over each other where they agree best.
 
@@ -58,7 +63,7 @@ def overlap(a: Fingerprint, b: Fingerprint) -> tuple[float, float]:
     shared = np.minimum(len(a), shifts + len(b)) - np.maximum(0, shifts)
     surplus = _correlation(a, b)[shifts]
     best = int(np.argmax(surplus / np.sqrt(shared)))
-    return _WINDOW_S + float(shared[best]) * _STEP_S, float(0.5 - surplus[best] / (64.0 * shared[best]))
+    return seconds(a[: shared[best]]), float(0.5 - surplus[best] / (64.0 * shared[best]))
 
 
 def _correlation(a: Fingerprint, b: Fingerprint) -> NDArray[np.float64]:

@@ -105,9 +105,7 @@ def any_facts() -> st.SearchStrategy[list[Fact]]:
         st.builds(SampleHeld, **sample, code=words, message=words, value=st.none() | st.just(0.1)),
         st.builds(SampleReleased, **sample),
         st.builds(SampleDeclined, **sample, code=words, message=words),
-        st.builds(
-            ConflictSuspected, **sample, other=words.map(SpeakerId), score=st.just(0.7), threshold=st.just(0.5)
-        ),
+        st.builds(ConflictSuspected, **sample, other=words.map(SpeakerId), score=st.just(0.7), threshold=st.just(0.5)),
         st.builds(SubmissionStarted, **attempt, verb=st.sampled_from(Verb), before_s=st.sampled_from([0.0, 15.0])),
         st.builds(SubmissionAccepted, **attempt, job_id=words),
         st.builds(

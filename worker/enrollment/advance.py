@@ -28,7 +28,7 @@ from worker.enrollment.record import (
 )
 
 _LATE = datetime.max.replace(tzinfo=UTC)  # sorts what has no time yet behind what has
-_Told = TypeVar("_Told", bound=Clip | Rejection | Conflict)
+_Told = TypeVar("_Told", Clip | Rejection, Rejection, Conflict)
 _BATCHES = 8  # of one speaker, the latest: keeps a record small
 _WEIGHT = {AttemptOutcome.NOT_APPLIED: 0, AttemptOutcome.REFUSED: 1, AttemptOutcome.APPLIED: 2}
 
@@ -116,6 +116,19 @@ def _merged_sample(sample: Sample, fact: SampleFact) -> Sample:  # noqa: PLR0911
         case facts.SampleRejected(at=at, code=code, message=message, value=value, limit=limit):
             rejection = Rejection(at=at, code=code, message=message, value=value, limit=limit)
             return replace(sample, prepared=_earliest(sample.prepared, rejection))
+        case facts.SampleParked(at=at, code=code, message=message):
+            return replace(sample, parked=_earliest(sample.parked, Rejection(at=at, code=code, message=message)))
+        case facts.SubmissionStarted() | facts.SubmissionAccepted() | facts.Answered():
+            return _with_attempt(sample, fact)
+        case _:
+            return _judged_sample(sample, fact)
+
+
+def _judged_sample(
+    sample: Sample,
+    fact: facts.SampleHeld | facts.SampleReleased | facts.SampleDeclined | facts.ConflictSuspected,
+) -> Sample:
+    match fact:
         case facts.SampleHeld(at=at, code=code, message=message, value=value, limit=limit):
             reason = Rejection(at=at, code=code, message=message, value=value, limit=limit)
             return replace(sample, held=_earliest(sample.held, reason))
@@ -127,10 +140,6 @@ def _merged_sample(sample: Sample, fact: SampleFact) -> Sample:  # noqa: PLR0911
         case facts.ConflictSuspected(at=at, other=other, score=score, threshold=threshold):
             conflict = Conflict(at=at, speaker_id=other, score=score, threshold=threshold)
             return replace(sample, conflict=_earliest(sample.conflict, conflict))
-        case facts.SampleParked(at=at, code=code, message=message):
-            return replace(sample, parked=_earliest(sample.parked, Rejection(at=at, code=code, message=message)))
-        case facts.SubmissionStarted() | facts.SubmissionAccepted() | facts.Answered():
-            return _with_attempt(sample, fact)
         case _:
             assert_never(fact)
 
