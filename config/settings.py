@@ -178,8 +178,8 @@ class Worker(_Concern):
     sweep: Duration = Field(timedelta(seconds=10), description="How often overdue records are looked for.")
     same_voice: Literal["warn", "hold", "off"] = Field(
         "warn",
-        description="Before a speaker's first sample is submitted, look for one who sounds the same: `warn` by an event "
-        "and go on, `hold` the sample for a person, or `off`.",
+        description="Before a speaker's first sample is submitted, look for one who sounds the same: `warn` by an "
+        "event and go on, `hold` the sample for a person, or `off`.",
     )
 
 

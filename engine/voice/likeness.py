@@ -151,7 +151,7 @@ def from_bytes(blob: bytes) -> Print | None:
             version, narrow_band, speech_s = kept["facts"].tolist()
             model = kept["model"].tobytes().decode()
             made = Print(kept["wide"], kept["narrow"], bool(narrow_band), speech_s, kept["audio"], model)
-    except (ValueError, KeyError, OSError, zipfile.BadZipFile):
+    except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile):
         return None
     return made if version == _FORMAT else None
 

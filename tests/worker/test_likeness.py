@@ -17,13 +17,17 @@ from engine.voice.recording import narrowed
 from tests.support.encoding import encoded
 from tests.support.line import Line, at_later_time, line
 from tests.support.speech import Samples, said, wav
-from worker.enrollment.record import RecordingId, SpeakerId
+from worker.enrollment.facts import Answered
+from worker.enrollment.record import AttemptOutcome, RecordingId, SpeakerId, Via
+from worker.gallery import Entry
 from worker.likeness import known_voice
 from worker.prepare import prepare
 from worker.queue.jobs import queue_name
 from worker.store import keys
+from worker.store.codec import packed
 from worker.submit import submit
 from worker.sweep import sweep
+from worker.unenroll import unenroll
 
 ANNA, BEN = SpeakerId("anna"), SpeakerId("ben")
 ONE, OTHER = "1688", "2033"  # readers
@@ -197,8 +201,29 @@ async def test_the_known_voice_is_that_of_the_applied_samples(calls: Calls) -> N
 async def test_nothing_of_a_voice_is_told(calls: Calls) -> None:
     await calls.submitted(ANNA, "1.wav", said(ONE, seconds=9))
     await calls.submitted(ANNA, "2.wav", said(OTHER, seconds=9))
-    record = await calls.here.redis.hget(keys.speaker(calls.here.settings.account, ANNA), "record")
     stream = await calls.here.redis.xrange(keys.events(calls.here.settings.account))
-    assert record is not None
-    assert len(record) < 2_000  # a vector alone has 384 bytes and more
+    assert len(packed(await calls.here.record(ANNA))) < 1_500  # a vector alone has 384 bytes and more
     assert all(len(fields[b"event"]) < 400 for _, fields in stream)
+
+
+async def test_an_answer_that_crosses_an_erasure_leaves_no_voice(calls: Calls) -> None:
+    """A worker that had read the record before the erasure puts the voice in after it, and takes it out again."""
+    shop, voices = calls.here.shop, keys.voices(calls.here.settings.account)
+    what, _ = await calls.submitted(ANNA, "1.wav", said(ONE, seconds=9))
+    (attempt,) = (await calls.here.record(ANNA)).sample(what).attempts
+    known = await known_voice(shop, await calls.here.record(ANNA))
+    assert known is not None
+    async with calls.here.door.delete(f"/v1/speakers/{ANNA}") as answer:
+        assert answer.status == 202
+    await unenroll(shop, ANNA)
+    assert await calls.here.redis.exists(voices) == 0
+    await shop.voices.gallery.put(ANNA, Entry.of(shop.voice, known, None))
+    same = Answered(
+        at=shop.now(),
+        recording_id=what,
+        attempt_id=attempt.attempt_id,
+        outcome=AttemptOutcome.APPLIED,
+        via=Via.CALLBACK,
+    )
+    await shop.tell(ANNA, same)
+    assert await calls.here.redis.exists(voices) == 0

@@ -28,7 +28,7 @@ from worker.enrollment.record import (
 )
 
 _LATE = datetime.max.replace(tzinfo=UTC)  # sorts what has no time yet behind what has
-_Told = TypeVar("_Told", Clip | Rejection, Rejection, Conflict)
+_Told = TypeVar("_Told", bound=Clip | Rejection)
 _BATCHES = 8  # of one speaker, the latest: keeps a record small
 _WEIGHT = {AttemptOutcome.NOT_APPLIED: 0, AttemptOutcome.REFUSED: 1, AttemptOutcome.APPLIED: 2}
 
@@ -139,7 +139,8 @@ def _judged_sample(
             return replace(sample, declined=_latest_of(sample.declined, reason))
         case facts.ConflictSuspected(at=at, other=other, score=score, threshold=threshold):
             conflict = Conflict(at=at, speaker_id=other, score=score, threshold=threshold)
-            return replace(sample, conflict=_earliest(sample.conflict, conflict))
+            earliest = min((sample.conflict or conflict, conflict), key=lambda one: (one.at, repr(one)))
+            return replace(sample, conflict=earliest)
         case _:
             assert_never(fact)
 
