@@ -108,8 +108,8 @@ async def _same_voice(shop: Workshop, record: Record, sample: Sample, *, new: Pr
         at=shop.now(),
         recording_id=sample.recording_id,
         code="same_voice_other_id",
-        message=f"likeness {score:.2f} to speaker {match.speaker_id}, under {threshold:.2f} needed; "
-        "accept it if they are two people, else reject it and use the other id",
+        message=f"likeness {score:.2f} to speaker {match.speaker_id}, less than {threshold:.2f} needed; "
+        "accept it if they are two people, else reject it and use that id",
         value=score,
         limit=threshold,
     )

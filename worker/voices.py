@@ -53,8 +53,9 @@ class Voices:
 
     async def prints_of(self, samples: Iterable[Sample]) -> dict[RecordingId, Print]:
         """The prints of some samples; those without one are left out."""
-        found = {sample.recording_id: await self.print_of(sample) for sample in samples}
-        return {recording_id: one for recording_id, one in found.items() if one}
+        wanted = list(samples)
+        found = await asyncio.gather(*map(self.print_of, wanted))
+        return {sample.recording_id: one for sample, one in zip(wanted, found, strict=True) if one}
 
     async def known(self, record: Record) -> KnownVoice | None:
         """The voice of a speaker's applied samples; None if nothing is known of it."""

@@ -55,15 +55,14 @@ class Workshop:
         """Write facts down, then queue what follows from them: store first, queue second.
 
         A voice goes into the gallery before the fact that its sample was applied: who is cut short between the two does
-        both again. Where the speaker was erased meanwhile, it is taken out again.
+        both again. Where the speaker was erased meanwhile, it is taken out again, whatever the answer is in the end.
         """
-        applied = [
-            fact.recording_id for fact in facts if isinstance(fact, Answered) and fact.outcome is AttemptOutcome.APPLIED
-        ]
+        answers = [fact for fact in facts if isinstance(fact, Answered)]
+        applied = [fact.recording_id for fact in answers if fact.outcome is AttemptOutcome.APPLIED]
         if applied:
             await self.voices.learn((await self.store.get(speaker_id)).record, applied)
         stored = await self.store.apply(speaker_id, *facts)
-        if applied and stored.record.erased_at:
+        if answers and stored.record.erased_at:
             await self.voices.forget(speaker_id)
         point("facts.stored")
         await self.go_on(stored.record)

@@ -3,26 +3,32 @@
 Real speech, the real engine, the real door; the steps are run by hand.
 """
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from arq.worker import func
 
 from config.settings import Settings
 from engine.voice.recording import narrowed
 from tests.support.encoding import encoded
 from tests.support.line import Line, at_later_time, line
 from tests.support.speech import Samples, said, wav
+from tests.support.waiting import until
+from worker import functions
 from worker.enrollment.facts import Answered
 from worker.enrollment.record import AttemptOutcome, RecordingId, SpeakerId, Via
 from worker.gallery import Entry
 from worker.likeness import known_voice
 from worker.prepare import prepare
 from worker.queue.jobs import queue_name
+from worker.queue.leasing import LeasingWorker
 from worker.store import keys
 from worker.store.codec import packed
 from worker.submit import submit
@@ -94,6 +100,32 @@ async def test_a_stranger_under_ones_id_is_held_and_others_go_on(calls: Calls) -
     assert (await calls.submitted(ANNA, "3.wav", said(ONE, seconds=9, skip=5)))[1] == "applied"
     assert await submit(calls.here.shop, ANNA) == "no_news"
     assert (await calls.sample(ANNA, stranger))["state"] == "held"
+
+
+async def test_the_next_sample_goes_out_right_after_one_is_held(calls: Calls) -> None:
+    here, stop = calls.here, asyncio.Event()
+    await calls.submitted(ANNA, "1.wav", said(ONE, seconds=7))
+    await calls.prepared(ANNA, "2.wav", said(OTHER, seconds=14))  # the most speech: its turn comes first
+    own, _ = await calls.prepared(ANNA, "3.wav", said(ONE, seconds=9, skip=5))
+    await here.redis.delete(here.shop.queue.name)
+    await here.shop.go_on(await here.record(ANNA))
+    worker = LeasingWorker(
+        [func(functions.submit)],
+        lease=timedelta(seconds=30),
+        stop=stop,
+        queue_name=here.shop.queue.name,
+        redis_pool=here.redis,
+        ctx={"shop": here.shop},
+    )
+    running = asyncio.ensure_future(worker.main())
+
+    async def is_applied() -> bool:
+        return bool((await calls.sample(ANNA, own))["state"] == "applied")
+
+    await until(is_applied, within_s=20)  # no sweep runs here: what is not queued at once never comes
+    stop.set()
+    await running
+    assert len(await calls.told("sample.held")) == 1
 
 
 async def test_a_person_decides_once_or_twice_and_may_change_their_mind(calls: Calls) -> None:
