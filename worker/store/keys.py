@@ -57,5 +57,8 @@ def voices(account: str) -> str:
 
 
 def voice_changes(account: str) -> str:
-    """Sorted set of speaker ids by the number of their voice's last change. No TTL: one member per speaker."""
+    """Sorted set of speaker ids by the number of their voice's last change.
+
+    No TTL: one member per speaker. Who was taken out stays as a name, by which other workers learn of it.
+    """
     return f"vx:{{{account}}}:voices:changes"
