@@ -176,6 +176,11 @@ class Worker(_Concern):
     )
     max_attempts: int = Field(6, ge=1, description="Attempts to submit one sample before it is set aside.")
     sweep: Duration = Field(timedelta(seconds=10), description="How often overdue records are looked for.")
+    same_voice: Literal["warn", "hold", "off"] = Field(
+        "warn",
+        description="Before a speaker's first sample is submitted, look for one who sounds the same: `warn` by an "
+        "event and go on, `hold` the sample for a person, or `off`.",
+    )
 
 
 class Retention(_Concern):

@@ -12,6 +12,7 @@ from voxroll.commands import (
     callbacks,
     check,
     configuration,
+    decide,
     demo,
     doctor,
     enroll,
@@ -50,6 +51,8 @@ app.command(rich_help_panel=_WORK)(told(check.check))
 app.command(rich_help_panel=_WORK)(told(enroll.enroll))
 app.command(rich_help_panel=_WORK)(told(status.status))
 app.command(rich_help_panel=_WORK)(told(why.why))
+for _decision in (decide.accept, decide.reject):
+    app.command(rich_help_panel=_WORK)(told(_decision))
 app.command(rich_help_panel=_WORK)(told(erase.erase))
 app.command(rich_help_panel=_LOOK)(told(audit.audit))
 _callbacks.command("list")(told(callbacks.list_))

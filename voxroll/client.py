@@ -112,6 +112,11 @@ class Client:
         """Forget a speaker for good: audio, enrollment and record; whoever is erased is never enrolled again."""
         return _speaker(await self._ask("DELETE", f"/v1/speakers/{quote(speaker_id, safe='')}"))
 
+    async def decide(self, speaker_id: str, recording_id: str, *, accept: bool) -> Speaker:
+        """Have a held sample handed in, or never."""
+        path = f"/v1/speakers/{quote(speaker_id, safe='')}/recordings/{quote(recording_id, safe='')}"
+        return _speaker(await self._ask("POST", f"{path}/{'accept' if accept else 'reject'}"))
+
     async def callbacks(self, **filters: str) -> AsyncGenerator[Callback, None]:
         """Callbacks that came, newest first, page by page: of one `speaker`, with one `verdict`, the `refused` ones."""
         before: dict[str, str] = {}

@@ -45,6 +45,7 @@ class Sample(_Document):
     message: str | None = None
     recipe: dict[str, Any] | None = None
     measures: dict[str, Any] | None = None
+    conflict: dict[str, Any] | None = None
     attempts: tuple[Attempt, ...] = ()
 
 
@@ -71,8 +72,8 @@ class Speaker(_Document):
         return sum(self.settled or sample.state not in _OPEN for sample in self.samples)
 
     def unused(self) -> list[Sample]:
-        """The samples that were turned down, by us or by the API, or set aside."""
-        return [sample for sample in self.samples if sample.state in {"rejected", "refused", "parked"}]
+        """The samples that were turned down, by us or by the API, set aside, or held for a person."""
+        return [sample for sample in self.samples if sample.state in {"rejected", "refused", "parked", "held"}]
 
 
 class Callback(_Document):

@@ -34,6 +34,8 @@ def create_app(settings: Settings) -> web.Application:
             web.get("/v1/speakers", speakers.page),
             web.get("/v1/speakers/{speaker_id}", speakers.one),
             web.delete("/v1/speakers/{speaker_id}", speakers.erase),
+            web.post("/v1/speakers/{speaker_id}/recordings/{recording_id}/accept", speakers.accept),
+            web.post("/v1/speakers/{speaker_id}/recordings/{recording_id}/reject", speakers.reject),
             web.get("/healthz", health.healthz),
             web.get("/readyz", health.readyz),
             web.get("/metrics", health.metrics),

@@ -1,4 +1,4 @@
-"""`GET /v1/speakers` and `GET /v1/speakers/{speakerId}`: the records, as documents."""
+"""`/v1/speakers`: the records as documents, erasure, and what people decide of held samples."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -9,7 +9,7 @@ from aiohttp import web
 from webhook.room import ROOM
 from worker.contract.speaker import from_record
 from worker.enrollment.errors import RequestError
-from worker.enrollment.record import Quality
+from worker.enrollment.record import Quality, RecordingId
 from worker.enrollment.states import SpeakerState
 from worker.intake import batch_of, speaker_id_of
 from worker.store.listing import Wanted
@@ -49,6 +49,23 @@ async def erase(request: web.Request) -> web.Response:
     """
     room = request.app[ROOM]
     record = await room.intake.erase(speaker_id_of(request.match_info["speaker_id"]), now=room.now())
+    return web.json_response(from_record(record, now=room.now(), policy=room.policy).to_wire(), status=202)
+
+
+async def accept(request: web.Request) -> web.Response:
+    """`POST /v1/speakers/{speakerId}/recordings/{recordingId}/accept`: a held sample is handed in after all."""
+    return await _decide(request, accept=True)
+
+
+async def reject(request: web.Request) -> web.Response:
+    """`POST /v1/speakers/{speakerId}/recordings/{recordingId}/reject`: a held sample is never handed in."""
+    return await _decide(request, accept=False)
+
+
+async def _decide(request: web.Request, *, accept: bool) -> web.Response:
+    room, names = request.app[ROOM], request.match_info
+    who, what = speaker_id_of(names["speaker_id"]), RecordingId(names["recording_id"])
+    record = await room.intake.decide(who, what, accept=accept, now=room.now())
     return web.json_response(from_record(record, now=room.now(), policy=room.policy).to_wire(), status=202)
 
 

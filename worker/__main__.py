@@ -33,6 +33,7 @@ from worker.audit import Auditor, report
 from worker.check import check
 from worker.enrollment.errors import RetryLaterError
 from worker.fetch import Fetcher
+from worker.gallery import Gallery
 from worker.queue.connect import client, close, wait_until_there
 from worker.queue.jobs import Queue, queue_name
 from worker.queue.leasing import LeasingWorker
@@ -41,6 +42,8 @@ from worker.store.journal import Journal
 from worker.store.objects import ObjectStore
 from worker.store.policy import policy_of
 from worker.store.status import StatusStore
+from worker.store.voices import VoiceStore
+from worker.voices import Voices
 from worker.workshop import Workshop, utc_now
 
 _log = structlog.get_logger()
@@ -115,6 +118,7 @@ def furnished(  # noqa: PLR0913  each is one part
         api=_api(settings, redis, http),
         fetcher=Fetcher(objects, intake=settings.intake),
         voice=voice,
+        voices=Voices(objects, Gallery(VoiceStore(redis, account=settings.account), voice), voice=voice),
         rules=Rules.for_profile(settings.profile),
         threads=threads,
         decoders=decoders,

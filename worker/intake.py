@@ -15,10 +15,18 @@ from urllib.parse import unquote, urlsplit
 from config.points import point
 from config.settings import Settings
 from worker.enrollment.errors import RequestError
-from worker.enrollment.facts import BatchJoined, Fact, GoalSet, RecordingPlanned, SpeakerErased
+from worker.enrollment.facts import (
+    BatchJoined,
+    Fact,
+    GoalSet,
+    RecordingPlanned,
+    SampleDeclined,
+    SampleReleased,
+    SpeakerErased,
+)
 from worker.enrollment.record import Goal, Record, RecordingId, Sample, SpeakerId
 from worker.enrollment.states import SampleState, sample_state
-from worker.enrollment.steps import Policy, Prepare, Unenroll, next_steps
+from worker.enrollment.steps import Policy, Prepare, Submit, Unenroll, next_steps
 from worker.queue import jobs
 from worker.queue.jobs import Queue
 from worker.store.status import StatusStore, Stored
@@ -163,6 +171,42 @@ class Intake:
         if Unenroll() in next_steps(stored.record, now=now, policy=self._policy):
             await self._queue.put([jobs.unenroll(self._queue.account, stored.record)])
         return stored.record
+
+    async def decide(self, speaker_id: SpeakerId, recording_id: RecordingId, *, accept: bool, now: datetime) -> Record:
+        """Write down what a person decided of a held sample; the same decision twice is no news.
+
+        Raises:
+            RequestError: `recording_unknown`, `not_held`.
+        """
+        while True:
+            stored = await self._store.get(speaker_id)
+            after = await self._store.apply_to(stored, *_decision(stored.record, recording_id, accept=accept, now=now))
+            if after is not None:
+                break
+        steps = next_steps(after.record, now=now, policy=self._policy)
+        account = self._queue.account
+        await self._queue.put(
+            jobs.submit(account, after.record, at=step.at) for step in steps if isinstance(step, Submit)
+        )
+        return after.record
+
+
+def _decision(record: Record, recording_id: RecordingId, *, accept: bool, now: datetime) -> list[Fact]:
+    """The fact that a decision makes, none if it was made before; it may be changed until the sample is handed in."""
+    sample = record.sample(recording_id)
+    if sample not in record.samples:
+        message = f"{record.speaker_id} has no recording {recording_id[:40]!r}; `voxroll why` names those that are held"
+        raise RequestError("recording_unknown", message, status=404)
+    if sample.held and (sample.is_released if accept else sample.is_declined):
+        return []
+    state = sample_state(sample)
+    if sample.held is None or state not in {SampleState.HELD, SampleState.READY, SampleState.REJECTED}:
+        message = f"{sample.name} is {state} and not held; only held samples wait for a decision"
+        raise RequestError("not_held", message, status=409)
+    if accept:
+        return [SampleReleased(at=now, recording_id=recording_id)]
+    why = f"a person rejected it, held for: {sample.held.message}"
+    return [SampleDeclined(at=now, recording_id=recording_id, code=sample.held.code, message=why)]
 
 
 def _planned(stored: Stored, one: HandedIn, *, now: datetime) -> RecordingPlanned:

@@ -17,6 +17,7 @@ from engine.voice.recording import Recording
 from worker.enrollment.errors import RejectError, RetryLaterError
 from worker.enrollment.facts import Fact, SampleReady, SampleRejected
 from worker.enrollment.record import Measures, Recipe, RecordingId, Sample, SpeakerId
+from worker.likeness import repeated_recording
 from worker.store.objects import CLIPS, folder_of
 from worker.workshop import Workshop
 
@@ -70,9 +71,12 @@ async def _fact(shop: Workshop, speaker_id: SpeakerId, sample: Sample) -> Fact:
                 value=failure.value,
                 limit=failure.limit,
             )
+    if refusal := repeated_recording((await shop.store.get(speaker_id)).record, sample, found.source_sha256):
+        raise refusal
     recipe = _recipe(shop, sample, found)
     object_key = f"{folder_of(CLIPS, shop.queue.account, speaker_id)}/{recipe.sample_sha256}.wav"
     await shop.objects.put(object_key, found.clip)
+    await shop.voices.keep(object_key, found.clip, threads=shop.threads)
     point("prepare.stored")
     return SampleReady(
         at=shop.now(),

@@ -1,5 +1,6 @@
 """Submit: hand the speaker's next sample in, one at a time per speaker.
 
+Whether its voice and its audio let it go out is judged first; a sample that is held or declined costs no call.
 Leave for the call is taken first: who may not call yet comes back when told to, and nothing was spent on it.
 `SubmissionStarted` is committed before the call, so that a crash between call and answer leaves a trace that the sweep
 follows up. The answer is a fact whatever it is. webhookUrl carries a token that names this one attempt.
@@ -13,9 +14,19 @@ from worker.api.client import Accepted, Applied, Doubtful, NotApplied, Refused, 
 from worker.api.governor import Turn
 from worker.contract.token import Claims, mint
 from worker.enrollment.errors import RetryLaterError
-from worker.enrollment.facts import Answered, EnrollmentSeen, Fact, SampleParked, SubmissionAccepted, SubmissionStarted
+from worker.enrollment.facts import (
+    Answered,
+    ConflictSuspected,
+    EnrollmentSeen,
+    Fact,
+    SampleParked,
+    SubmissionAccepted,
+    SubmissionStarted,
+)
 from worker.enrollment.record import AttemptId, AttemptOutcome, Record, Sample, SpeakerId, Verb, Via
+from worker.enrollment.states import SampleState, sample_state
 from worker.enrollment.steps import Submit, next_steps, next_verb
+from worker.likeness import judge
 from worker.store.status import Stored
 from worker.workshop import Workshop
 
@@ -30,6 +41,9 @@ async def submit(shop: Workshop, speaker_id: SpeakerId) -> str:
         stored, sample = await _next(shop, speaker_id)
     if sample is None or sample.clip is None:
         return "no_news"
+    stored, code = await _judged(shop, stored, sample)
+    if code:
+        return code
     leave = await shop.api.reserve(f"submit:{speaker_id}", turn=_turn(stored.record))
     clip = await shop.objects.get(sample.clip.object_key)
     if clip is None:
@@ -63,6 +77,18 @@ async def _next(shop: Workshop, speaker_id: SpeakerId) -> tuple[Stored, Sample |
     if step.at > now:
         raise RetryLaterError("too_soon", "the next attempt is due later", after=step.at - now)
     return stored, stored.record.sample(step.recording_id)
+
+
+async def _judged(shop: Workshop, stored: Stored, sample: Sample) -> tuple[Stored, str | None]:
+    """Hold or decline the sample for its voice or its audio; the code if it is not to be handed in now."""
+    facts = await judge(shop, stored.record, sample)
+    judged = await shop.store.apply_to(stored, *facts)
+    if judged is None:
+        raise RetryLaterError("superseded", "the record changed meanwhile", after=timedelta())
+    if sample_state(judged.record.sample(sample.recording_id)) is SampleState.READY:
+        return judged, None
+    await shop.go_on(judged.record)
+    return judged, next((fact.code for fact in facts if not isinstance(fact, ConflictSuspected)), "no_news")
 
 
 def _turn(record: Record) -> Turn:

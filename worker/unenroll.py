@@ -1,4 +1,4 @@
-"""Unenroll: an erased speaker's enrollment is deleted at the API, and the audio in the object store.
+"""Unenroll: an erased speaker's enrollment is deleted at the API, audio and prints in the object store, and the voice.
 
 It is safe to repeat, and is repeated where a sample that was under way is applied after the deletion.
 """
@@ -18,6 +18,7 @@ async def unenroll(shop: Workshop, speaker_id: SpeakerId) -> str:
         return "no_news"
     for kind in (CLIPS, UPLOADS):
         await shop.objects.forget(folder_of(kind, shop.queue.account, speaker_id))
+    await shop.voices.forget(speaker_id)
     await shop.api.delete(speaker_id)
     await shop.tell(speaker_id, Unenrolled(at=began))
     return "unenrolled"

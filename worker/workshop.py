@@ -12,8 +12,8 @@ from engine.voice.preflight import Rules, Window
 from engine.voice.recent import Recent
 from engine.voice.voice import Voice
 from worker.api.client import EnrollmentApi
-from worker.enrollment.facts import Fact, SampleParked
-from worker.enrollment.record import Record, SpeakerId
+from worker.enrollment.facts import Answered, Fact, SampleParked
+from worker.enrollment.record import AttemptOutcome, Record, SpeakerId
 from worker.enrollment.steps import LookUp, Park, Policy, Prepare, Step, Submit, Unenroll, next_steps
 from worker.fetch import Fetcher
 from worker.queue import jobs
@@ -21,6 +21,7 @@ from worker.queue.jobs import Job, Queue
 from worker.store.journal import Journal
 from worker.store.objects import ObjectStore
 from worker.store.status import StatusStore
+from worker.voices import Voices
 
 _WINDOWS_MOST = 256  # stretches found lately, by source: a run that is repeated doesn't search again
 
@@ -42,6 +43,7 @@ class Workshop:
     api: EnrollmentApi
     fetcher: Fetcher
     voice: Voice
+    voices: Voices
     rules: Rules
     threads: Executor
     decoders: Decoders
@@ -50,8 +52,18 @@ class Workshop:
     now: Callable[[], datetime] = utc_now
 
     async def tell(self, speaker_id: SpeakerId, *facts: Fact) -> Record:
-        """Write facts down, then queue what follows from them: store first, queue second."""
+        """Write facts down, then queue what follows from them: store first, queue second.
+
+        A voice goes into the gallery before the fact that its sample was applied: who is cut short between the two does
+        both again. Where the speaker was erased meanwhile, it is taken out again, whatever the answer is in the end.
+        """
+        answers = [fact for fact in facts if isinstance(fact, Answered)]
+        applied = [fact.recording_id for fact in answers if fact.outcome is AttemptOutcome.APPLIED]
+        if applied:
+            await self.voices.learn((await self.store.get(speaker_id)).record, applied)
         stored = await self.store.apply(speaker_id, *facts)
+        if answers and stored.record.erased_at:
+            await self.voices.forget(speaker_id)
         point("facts.stored")
         await self.go_on(stored.record)
         return stored.record

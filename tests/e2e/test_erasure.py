@@ -12,6 +12,7 @@ from tests.support.speech import said, wav
 from worker.enrollment.record import RecordingId, SpeakerId
 from worker.prepare import prepare
 from worker.reconcile import reconcile
+from worker.store import keys
 from worker.submit import submit
 from worker.unenroll import unenroll
 
@@ -51,12 +52,14 @@ async def test_an_erased_speaker_leaves_nothing_behind(settings: Settings, recor
         await prepare(one.shop, WHO, what, job_try=1)
         await submit(one.shop, WHO)
         await reconcile(one.shop, (await one.callbacks())[0])
-        assert len(audio(settings)) == 2  # upload and clip
+        assert len(audio(settings)) == 3  # upload, clip and print
+        assert await one.redis.exists(keys.voices(one.settings.account)) == 1
         assert (await one.document(WHO))["samples"][0]["state"] == "applied"
 
         assert (await erase(one))["state"] == "erased"
         assert await unenroll(one.shop, WHO) == "unenrolled"
         assert audio(settings) == []
+        assert await one.redis.exists(keys.voices(one.settings.account)) == 0
         assert await one.shop.api.enrollment(WHO) is None
         known = await one.document(WHO)
         assert (known["settled"], known["enrollmentQuality"]) == (True, None)
@@ -78,6 +81,7 @@ async def test_a_sample_under_way_is_deleted_again(settings: Settings, recording
         if await one.shop.api.enrollment(WHO):  # applied after the deletion
             assert await unenroll(one.shop, WHO) == "unenrolled"
         assert await one.shop.api.enrollment(WHO) is None
+        assert await one.redis.exists(keys.voices(one.settings.account)) == 0
 
 
 async def test_one_who_is_not_known_opts_out_beforehand(settings: Settings, recording: Path) -> None:

@@ -7,6 +7,8 @@ import redis
 REASONS = {
     "vx:{*}:speaker:*": "the record is the product",
     "vx:{*}:speakers:*": "one member per record",
+    "vx:{*}:voices": "one per speaker with an applied sample, taken out by erasing",
+    "vx:{*}:voices:changes": "one member per speaker",
     "vx:{*}:due": "empties as speakers settle",
     "vx:{*}:events": "trimmed by every commit",
     "vx:{*}:callbacks": "the sweep trims it by age and by size",

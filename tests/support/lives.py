@@ -8,13 +8,17 @@ from hypothesis import strategies as st
 from worker.enrollment.facts import (
     Answered,
     BatchJoined,
+    ConflictSuspected,
     EnrollmentSeen,
     Fact,
     GoalSet,
     RecordingPlanned,
+    SampleDeclined,
+    SampleHeld,
     SampleParked,
     SampleReady,
     SampleRejected,
+    SampleReleased,
     SpeakerErased,
     SubmissionAccepted,
     SubmissionStarted,
@@ -29,6 +33,7 @@ from worker.enrollment.record import (
     Quality,
     Recipe,
     RecordingId,
+    SpeakerId,
     Verb,
     Via,
 )
@@ -97,6 +102,10 @@ def any_facts() -> st.SearchStrategy[list[Fact]]:
         st.builds(SampleReady, **sample, recipe=words.map(recipe), measures=st.just(MEASURES), object_key=words),
         st.builds(SampleRejected, **sample, code=words, message=words),
         st.builds(SampleParked, **sample, code=words, message=words),
+        st.builds(SampleHeld, **sample, code=words, message=words, value=st.none() | st.just(0.1)),
+        st.builds(SampleReleased, **sample),
+        st.builds(SampleDeclined, **sample, code=words, message=words),
+        st.builds(ConflictSuspected, **sample, other=words.map(SpeakerId), score=st.just(0.7), threshold=st.just(0.5)),
         st.builds(SubmissionStarted, **attempt, verb=st.sampled_from(Verb), before_s=st.sampled_from([0.0, 15.0])),
         st.builds(SubmissionAccepted, **attempt, job_id=words),
         st.builds(
@@ -133,10 +142,36 @@ def lives(draw: st.DrawFn) -> list[Fact]:
     return facts
 
 
+def _judged(draw: st.DrawFn, facts: list[Fact], tick: Callable[[], datetime], *, recording_id: RecordingId) -> bool:
+    """Before an attempt: held perhaps, decided perhaps, once more perhaps; whether it goes on to be tried."""
+    if any(isinstance(fact, SampleReleased) and fact.recording_id == recording_id for fact in facts):
+        return True
+    if draw(st.integers(0, 4)) == 0:
+        conflict = ConflictSuspected(
+            at=tick(), recording_id=recording_id, other=SpeakerId("t"), score=0.7, threshold=0.5
+        )
+        facts.append(conflict)
+    match draw(st.sampled_from(["alike", "alike", "duplicate", "held", "accepted", "rejected", "changed"])):
+        case "alike":
+            return True
+        case "duplicate":
+            facts.append(SampleDeclined(at=tick(), recording_id=recording_id, code="duplicate_sample", message="12 s"))
+            return False
+        case what:
+            facts.append(SampleHeld(at=tick(), recording_id=recording_id, code="different_voice", message="0.1"))
+    if what in {"rejected", "changed"}:
+        facts.append(SampleDeclined(at=tick(), recording_id=recording_id, code="different_voice", message="no"))
+    if what in {"accepted", "changed"}:
+        facts.append(SampleReleased(at=tick(), recording_id=recording_id))
+    return what in {"accepted", "changed"}
+
+
 def _tried(
     draw: st.DrawFn, facts: list[Fact], tick: Callable[[], datetime], *, recording_id: RecordingId, applied: int
 ) -> int:
     for number in range(draw(st.integers(0, 3))):
+        if not _judged(draw, facts, tick, recording_id=recording_id):
+            return 0
         attempt_id = AttemptId(f"{recording_id}a{number}")
         facts.append(
             SubmissionStarted(

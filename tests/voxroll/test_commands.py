@@ -65,6 +65,27 @@ def test_status_lists_them_and_a_stranger_is_told(up: Up, enrolled: Path) -> Non
     assert (stranger.returncode, "speaker_unknown" in stranger.stderr) == (Exit.FAILED, True)
 
 
+def test_a_person_decides_of_a_strangers_recording(up: Up, tmp_path: Path) -> None:
+    one, other = list(speakers())[:2]
+    for name, samples in (("a.wav", said(one, seconds=9)), ("b.wav", said(other, seconds=8))):
+        (tmp_path / name).write_bytes(wav(samples))
+    for name in ("a.wav", "b.wav"):
+        voxroll("enroll", "emil", str(tmp_path / name), data_dir=up.data_dir)
+    told = voxroll("why", "emil", data_dir=up.data_dir, COLUMNS="200").stdout
+    assert "held: a person decides" in told
+    assert "different_voice: likeness 0." in told
+    command = told.partition("`voxroll accept emil ")[2]
+    recording = command.partition("`")[0]
+    listed = voxroll("status", "emil", data_dir=up.data_dir, COLUMNS="200").stdout
+    assert ("incomplete" in listed, "different_voice b.wav" in listed) == (True, True)
+    rejected = voxroll("reject", "emil", recording, data_dir=up.data_dir)
+    assert (rejected.returncode, "b.wav of emil is rejected" in rejected.stdout) == (Exit.OK, True)
+    accepted = voxroll("accept", "emil", recording, "--json", data_dir=up.data_dir)
+    assert {sample["state"] for sample in json.loads(accepted.stdout)["samples"]} <= {"applied", "ready", "submitting"}
+    wrong = voxroll("accept", "emil", "nonsense", data_dir=up.data_dir)
+    assert (wrong.returncode, "recording_unknown" in wrong.stderr) == (Exit.FAILED, True)
+
+
 def test_doctor_finds_nothing_wrong_with_what_up_started(up: Up) -> None:
     looked = voxroll("doctor", "--json", data_dir=up.data_dir)
     checks = {one["name"]: one for one in json.loads(looked.stdout)}

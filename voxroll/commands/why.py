@@ -23,6 +23,7 @@ _MARKS = {
     "rejected": "[yellow]✗ rejected before any call[/]",
     "refused": "[red]✗ refused by the API[/]",
     "parked": "[red]‖ set aside[/]",
+    "held": "[yellow]? held: a person decides[/]",
     "spare": "[dim]· spare: the goal was met without it[/]",
     "planned": "[cyan]… waits to be measured[/]",
     "ready": "[cyan]… measured, waits for its turn[/]",
@@ -89,8 +90,15 @@ def _lines(sample: Sample) -> Iterator[tuple[str, str]]:
         yield name, _call(attempt)
         if attempt.answered_at:
             yield "answer", _answer(attempt)
+    if sample.conflict:
+        yield "sounds like", _conflict(sample.conflict)
     if sample.code and sample.state != "applied":
         yield "reason", f"[yellow]{escape(sample.code)}[/]{escape(_after(sample.code, sample.message))}"
+
+
+def _conflict(conflict: dict[str, Any]) -> str:
+    score, threshold = float(conflict.get("score", 0)), float(conflict.get("threshold", 0))
+    return escape(f"{conflict.get('speakerId')}: score {score:.2f}, suspected from {threshold:.2f}")
 
 
 def _after(code: str, message: str | None) -> str:

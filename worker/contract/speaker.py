@@ -6,8 +6,8 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
 
-from worker.enrollment.events import reason_code
-from worker.enrollment.record import Attempt, Record, Rejection, Sample
+from worker.enrollment.events import reason
+from worker.enrollment.record import Attempt, Record, Sample
 from worker.enrollment.states import SampleState, is_goal_met, is_settled, sample_state, speaker_state
 from worker.enrollment.steps import LookUp, Park, Policy, Prepare, Step, Submit, Unenroll, next_steps
 
@@ -62,6 +62,14 @@ class AttemptDocument(_Wire):
     via: str | None
 
 
+class ConflictDocument(_Wire):
+    """Another speaker who sounds like the sample."""
+
+    speaker_id: str
+    score: float
+    threshold: float
+
+
 class SampleDocument(_Wire):
     """One recording and what became of it. A ready sample that nobody needs any more shows as `spare`."""
 
@@ -75,6 +83,7 @@ class SampleDocument(_Wire):
     prepared_at: datetime | None
     recipe: RecipeDocument | None
     measures: MeasuresDocument | None
+    conflict: ConflictDocument | None
     attempts: tuple[AttemptDocument, ...]
 
 
@@ -136,23 +145,15 @@ def _sample(record: Record, sample: Sample) -> SampleDocument:
         source=sample.name,
         state=shown,
         outcome=shown,
-        code=reason_code(record, sample.recording_id),
-        message=_message(sample),
+        code=getattr(reason(sample), "code", None),
+        message=getattr(reason(sample), "message", None),
         planned_at=sample.planned_at,
         prepared_at=sample.prepared.at if sample.prepared else None,
         recipe=RecipeDocument.model_validate(sample.clip.recipe) if sample.clip else None,
         measures=MeasuresDocument.model_validate(sample.clip.measures) if sample.clip else None,
+        conflict=ConflictDocument.model_validate(sample.conflict) if sample.conflict else None,
         attempts=tuple(_attempt(attempt) for attempt in sample.attempts),
     )
-
-
-def _message(sample: Sample) -> str | None:
-    if sample.parked:
-        return sample.parked.message
-    if isinstance(sample.prepared, Rejection):
-        return sample.prepared.message
-    answers = [attempt.answer for attempt in sample.attempts if attempt.answer]
-    return answers[-1].message if answers else None
 
 
 def _attempt(attempt: Attempt) -> AttemptDocument:
@@ -172,6 +173,19 @@ def _attempt(attempt: Attempt) -> AttemptDocument:
 
 
 def _in_words(record: Record, steps: tuple[Step, ...], *, now: datetime) -> str:
+    held = [sample for sample in record.samples if sample_state(sample) is SampleState.HELD]
+    asked = [_decision_in_words(record, sample) for sample in held]
+    if asked and not steps and not is_goal_met(record):
+        return "; ".join(asked)
+    return "; ".join([_work_in_words(record, steps, now=now), *asked])
+
+
+def _decision_in_words(record: Record, sample: Sample) -> str:
+    names = f"{record.speaker_id} {sample.recording_id}"
+    return f"{sample.name} is held for a person: `voxroll accept {names}` or `voxroll reject {names}`"
+
+
+def _work_in_words(record: Record, steps: tuple[Step, ...], *, now: datetime) -> str:
     if record.erased_at and not steps:
         return "nothing: erased, and never enrolled again"
     if steps:

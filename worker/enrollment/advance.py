@@ -19,6 +19,7 @@ from worker.enrollment.record import (
     AttemptId,
     AttemptOutcome,
     Clip,
+    Conflict,
     Enrollment,
     Membership,
     Record,
@@ -102,7 +103,7 @@ def _with_sample(record: Record, fact: SampleFact) -> Record:
     return replace(record, samples=tuple(ordered))
 
 
-def _merged_sample(sample: Sample, fact: SampleFact) -> Sample:
+def _merged_sample(sample: Sample, fact: SampleFact) -> Sample:  # noqa: PLR0911 -- one line per kind
     match fact:
         case facts.RecordingPlanned(at=at, source=source, name=name, channel=channel):
             known = (sample.planned_at or _LATE, sample.source, sample.name, str(sample.channel))
@@ -119,6 +120,27 @@ def _merged_sample(sample: Sample, fact: SampleFact) -> Sample:
             return replace(sample, parked=_earliest(sample.parked, Rejection(at=at, code=code, message=message)))
         case facts.SubmissionStarted() | facts.SubmissionAccepted() | facts.Answered():
             return _with_attempt(sample, fact)
+        case _:
+            return _judged_sample(sample, fact)
+
+
+def _judged_sample(
+    sample: Sample,
+    fact: facts.SampleHeld | facts.SampleReleased | facts.SampleDeclined | facts.ConflictSuspected,
+) -> Sample:
+    match fact:
+        case facts.SampleHeld(at=at, code=code, message=message, value=value, limit=limit):
+            reason = Rejection(at=at, code=code, message=message, value=value, limit=limit)
+            return replace(sample, held=_earliest(sample.held, reason))
+        case facts.SampleReleased(at=at):
+            return replace(sample, released_at=max(sample.released_at or at, at))
+        case facts.SampleDeclined(at=at, code=code, message=message, value=value, limit=limit):
+            reason = Rejection(at=at, code=code, message=message, value=value, limit=limit)
+            return replace(sample, declined=_latest_of(sample.declined, reason))
+        case facts.ConflictSuspected(at=at, other=other, score=score, threshold=threshold):
+            conflict = Conflict(at=at, speaker_id=other, score=score, threshold=threshold)
+            earliest = min((sample.conflict or conflict, conflict), key=lambda one: (one.at, repr(one)))
+            return replace(sample, conflict=earliest)
         case _:
             assert_never(fact)
 
@@ -163,6 +185,11 @@ def _weightiest(known: Answer | None, new: Answer) -> Answer:
 def _earliest(known: _Told | None, new: _Told) -> _Told:
     """The earlier; of two at one time always the same one."""
     return new if known is None else min(known, new, key=lambda one: (one.at, repr(one)))
+
+
+def _latest_of(known: Rejection | None, new: Rejection) -> Rejection:
+    """The later: a person may change their mind."""
+    return new if known is None else max(known, new, key=lambda one: (one.at, repr(one)))
 
 
 def _newest(known: Enrollment | None, new: Enrollment) -> Enrollment:

@@ -5,7 +5,7 @@ Never audio, never a voiceprint: names, seconds, grades and codes.
 
 from dataclasses import dataclass, field
 
-from worker.enrollment.record import Record, SpeakerId
+from worker.enrollment.record import Answer, Conflict, Record, Rejection, Sample, SpeakerId
 from worker.enrollment.states import SampleState, SpeakerState, sample_state, speaker_state
 
 Fields = dict[str, str | float | bool | None]
@@ -21,6 +21,7 @@ class Event:
 
 
 _SAMPLE_EVENTS = {
+    SampleState.HELD: "sample.held",
     SampleState.REJECTED: "sample.rejected",
     SampleState.REFUSED: "sample.refused",
     SampleState.APPLIED: "sample.applied",
@@ -47,21 +48,36 @@ def _sample_events(before: Record, after: Record) -> list[Event]:
             fields: Fields = {
                 "recordingId": sample.recording_id,
                 "source": sample.name,
-                "code": reason_code(after, sample.recording_id),
+                "code": getattr(reason(sample), "code", None),
             }
             told.append(Event(_SAMPLE_EVENTS[state], after.speaker_id, fields))
+        if sample.conflict and not before.sample(sample.recording_id).conflict:
+            told.append(Event("speaker.conflict_suspected", after.speaker_id, _conflict(sample, sample.conflict)))
     return told
 
 
-def reason_code(record: Record, recording_id: str) -> str | None:
-    """The code that says why the sample stands where it stands, if there is one."""
-    sample = next(known for known in record.samples if known.recording_id == recording_id)
+def _conflict(sample: Sample, conflict: Conflict) -> Fields:
+    return {
+        "recordingId": sample.recording_id,
+        "otherSpeakerId": conflict.speaker_id,
+        "score": conflict.score,
+        "threshold": conflict.threshold,
+    }
+
+
+def reason(sample: Sample) -> Rejection | Answer | None:
+    """What says why the sample stands where it stands, if there is anything to say: its code and its message."""
+    state = sample_state(sample)
     if sample.parked:
-        return sample.parked.code
+        return sample.parked
+    if state is SampleState.HELD:
+        return sample.held
+    if state is SampleState.REJECTED and sample.declined:
+        return sample.declined
     answers = [attempt.answer for attempt in sample.attempts if attempt.answer]
     if answers:
-        return answers[-1].code
-    return getattr(sample.prepared, "code", None)
+        return answers[-1]
+    return sample.prepared if isinstance(sample.prepared, Rejection) else None
 
 
 def _enrollment_events(before: Record, after: Record) -> list[Event]:

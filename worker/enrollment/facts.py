@@ -11,6 +11,7 @@ from worker.enrollment.record import (
     Measures,
     Recipe,
     RecordingId,
+    SpeakerId,
     Verb,
     Via,
 )
@@ -126,6 +127,49 @@ class SampleParked:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SampleHeld:
+    """A sample waits for a person: by its voice it may be somebody else's. No call is made for it meanwhile."""
+
+    at: datetime
+    recording_id: RecordingId
+    code: str
+    message: str
+    value: float | None = None
+    limit: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SampleReleased:
+    """A person accepted a held sample: it is handed in, whatever its voice is like."""
+
+    at: datetime
+    recording_id: RecordingId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SampleDeclined:
+    """A sample that was ready is not to be handed in: it is a duplicate, or a person said so of a held one."""
+
+    at: datetime
+    recording_id: RecordingId
+    code: str
+    message: str
+    value: float | None = None
+    limit: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConflictSuspected:
+    """Another speaker of the account sounds like this sample."""
+
+    at: datetime
+    recording_id: RecordingId
+    other: SpeakerId
+    score: float
+    threshold: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EnrollmentSeen:
     """The API was asked what it knows of the speaker."""
 
@@ -134,6 +178,16 @@ class EnrollmentSeen:
 
 
 SampleFact = (
-    RecordingPlanned | SampleReady | SampleRejected | SubmissionStarted | SubmissionAccepted | Answered | SampleParked
+    RecordingPlanned
+    | SampleReady
+    | SampleRejected
+    | SampleHeld
+    | SampleReleased
+    | SampleDeclined
+    | ConflictSuspected
+    | SubmissionStarted
+    | SubmissionAccepted
+    | Answered
+    | SampleParked
 )
 Fact = GoalSet | BatchJoined | EnrollmentSeen | SpeakerErased | Unenrolled | SampleFact

@@ -138,6 +138,16 @@ class Rejection:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Conflict:
+    """Another speaker of the account who sounds like a sample: the score of the two, and from where it is too alike."""
+
+    at: datetime
+    speaker_id: SpeakerId
+    score: float
+    threshold: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
     """How one attempt ended, and how we know."""
 
@@ -166,7 +176,11 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sample:
-    """One recording of the speaker and the sample cut from it, if any."""
+    """One recording of the speaker and the sample cut from it, if any.
+
+    `held` says why a person is asked, `released_at` and `declined` what was last decided; duplicates are declined
+    without anybody being asked.
+    """
 
     recording_id: RecordingId
     source: str = ""
@@ -174,6 +188,10 @@ class Sample:
     channel: int | None = None
     planned_at: datetime | None = None
     prepared: Clip | Rejection | None = None
+    held: Rejection | None = None
+    released_at: datetime | None = None
+    declined: Rejection | None = None
+    conflict: Conflict | None = None
     attempts: tuple[Attempt, ...] = ()
     parked: Rejection | None = None
 
@@ -181,6 +199,16 @@ class Sample:
     def clip(self) -> Clip | None:
         """The sample's clip, if preflight found one."""
         return self.prepared if isinstance(self.prepared, Clip) else None
+
+    @property
+    def is_released(self) -> bool:
+        """Whether a person has accepted it, and not declined it since."""
+        return self.released_at is not None and not self.is_declined
+
+    @property
+    def is_declined(self) -> bool:
+        """Whether it was declined, and not accepted since."""
+        return self.declined is not None and (self.released_at is None or self.declined.at >= self.released_at)
 
     @property
     def open_attempt(self) -> Attempt | None:
@@ -227,7 +255,9 @@ class Record:
             self.unenrolled_at,
             *(one.at for one in self.batches),
             *(sample.planned_at for sample in self.samples),
-            *(one.at for sample in self.samples for one in (sample.prepared, sample.parked, *answers) if one),
+            *(sample.released_at for sample in self.samples),
+            *(one.at for sample in self.samples for one in _told(sample) if one),
+            *(answer.at for answer in answers if answer),
             *(at for sample in self.samples for one in sample.attempts for at in (one.started_at, one.accepted_at)),
         ]
         return (at for at in known if at)
@@ -236,3 +266,7 @@ class Record:
         """The ledger's entry for one recording; an empty one if nothing is known yet."""
         known = (sample for sample in self.samples if sample.recording_id == recording_id)
         return next(known, Sample(recording_id=recording_id))
+
+
+def _told(sample: Sample) -> tuple[Clip | Rejection | Conflict | None, ...]:
+    return (sample.prepared, sample.held, sample.declined, sample.conflict, sample.parked)

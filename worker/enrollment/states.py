@@ -14,6 +14,7 @@ class SampleState(StrEnum):
 
     PLANNED = "planned"
     READY = "ready"
+    HELD = "held"
     REJECTED = "rejected"
     SUBMITTING = "submitting"
     APPLIED = "applied"
@@ -39,12 +40,19 @@ MOVES: dict[tuple[SampleState, str], frozenset[SampleState]] = {
     (_S.PLANNED, "SampleReady"): frozenset({_S.READY}),
     (_S.PLANNED, "SampleRejected"): frozenset({_S.REJECTED}),
     (_S.PLANNED, "SampleParked"): frozenset({_S.PARKED}),
+    (_S.READY, "SampleHeld"): frozenset({_S.HELD}),
+    (_S.READY, "SampleDeclined"): frozenset({_S.REJECTED}),
     (_S.READY, "SubmissionStarted"): frozenset({_S.SUBMITTING}),
     (_S.READY, "SampleParked"): frozenset({_S.PARKED}),
+    (_S.HELD, "SampleReleased"): frozenset({_S.READY}),
+    (_S.HELD, "SampleDeclined"): frozenset({_S.REJECTED}),
+    (_S.REJECTED, "SampleReleased"): frozenset({_S.READY}),  # a person changed their mind
     (_S.SUBMITTING, "Answered"): frozenset({_S.APPLIED, _S.REFUSED, _S.READY}),
     (_S.SUBMITTING, "SampleParked"): frozenset({_S.PARKED}),
     # A late answer to an attempt that we had already judged:
     (_S.READY, "Answered"): frozenset({_S.APPLIED, _S.REFUSED}),
+    (_S.HELD, "Answered"): frozenset({_S.APPLIED, _S.REFUSED}),
+    (_S.REJECTED, "Answered"): frozenset({_S.APPLIED, _S.REFUSED}),
     (_S.REFUSED, "Answered"): frozenset({_S.APPLIED}),
     (_S.PARKED, "Answered"): frozenset({_S.APPLIED}),
 }
@@ -62,6 +70,10 @@ def sample_state(sample: Sample) -> SampleState:  # noqa: PLR0911 -- one line pe
     if sample.open_attempt:
         return _S.SUBMITTING
     match sample.prepared:
+        case Clip() if sample.is_declined:
+            return _S.REJECTED
+        case Clip() if sample.held and not sample.is_released:
+            return _S.HELD
         case Clip():
             return _S.READY
         case Rejection():
@@ -91,7 +103,10 @@ def is_unenrolled(record: Record) -> bool:
 
 
 def is_settled(record: Record) -> bool:
-    """Whether nothing is left to do: no open attempt, and the goal met or no sample left."""
+    """Whether nothing is left to do: no open attempt, and the goal met or no sample left but held ones.
+
+    Those wait for a person, who may never come; the line does not wait for them.
+    """
     states = {sample_state(sample) for sample in record.samples}
     if _S.SUBMITTING in states:
         return False
@@ -108,5 +123,7 @@ def speaker_state(record: Record) -> SpeakerState:
         begun = any(sample.attempts for sample in record.samples)
         return SpeakerState.ENROLLING if begun else SpeakerState.PLANNED
     if record.enrollment is None:
+        if any(sample_state(sample) is _S.HELD for sample in record.samples):
+            return SpeakerState.INCOMPLETE  # until a person has decided
         return SpeakerState.FAILED if record.samples else SpeakerState.PLANNED
     return SpeakerState.COMPLETE if record.enrollment.complete else SpeakerState.INCOMPLETE

@@ -50,8 +50,11 @@ def prepare(account: str, speaker_id: SpeakerId, recording_id: RecordingId) -> J
 
 
 def submit(account: str, record: Record, *, at: datetime) -> Job:
-    """Hand in the speaker's next sample; the number of attempts so far tells one submission from the next."""
-    begun = sum(len(sample.attempts) for sample in record.samples)
+    """Hand in the speaker's next sample; the number of attempts and decisions so far tells one from the next."""
+    begun = sum(
+        len(sample.attempts) + sum(map(bool, (sample.held, sample.released_at, sample.declined)))
+        for sample in record.samples
+    )
     return Job("submit", (record.speaker_id,), f"{{{account}}}:submit:{record.speaker_id}:{begun}", at)
 
 

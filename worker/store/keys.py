@@ -49,3 +49,16 @@ def refused(account: str) -> str:
 def health(account: str) -> str:
     """When a worker last lived, and which. TTL: 10 s."""
     return f"vx:{{{account}}}:worker:health"
+
+
+def voices(account: str) -> str:
+    """Hash speaker id to voice: the gallery. No TTL: one per speaker with an applied sample, taken out by erasing."""
+    return f"vx:{{{account}}}:voices"
+
+
+def voice_changes(account: str) -> str:
+    """Sorted set of speaker ids by the number of their voice's last change.
+
+    No TTL: one member per speaker. Who was taken out stays as a name, by which other workers learn of it.
+    """
+    return f"vx:{{{account}}}:voices:changes"

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -16,12 +17,14 @@ from worker.enrollment.record import (
     Quality,
     Record,
     RecordingId,
+    Rejection,
     Sample,
     SpeakerId,
     Verb,
     Via,
 )
 from worker.enrollment.settle import NO_TRACE, settle
+from worker.enrollment.states import SpeakerState, is_settled, sample_state, speaker_state
 from worker.enrollment.steps import LookUp, Park, Policy, Prepare, Submit, next_steps, next_verb, retry_delay
 
 POLICY = Policy(answer_deadline=timedelta(seconds=60), give_up=timedelta(hours=1), max_attempts=3)
@@ -82,6 +85,33 @@ def test_enough_samples_are_enough() -> None:
     used = tuple(ready(f"u{n}", replace(OPEN, attempt_id=AttemptId(str(n)), answer=applied)) for n in range(5))
     record = replace(RECORD, samples=(*used, ready("sixth")), enrollment=enrolled(5))
     assert next_steps(record, now=START, policy=POLICY) == ()
+
+
+def held(name: str, **decided: Any) -> Sample:
+    why = Rejection(at=START, code="different_voice", message="likeness 0.1")
+    return replace(ready(name), held=why, **decided)
+
+
+def test_nobody_waits_for_a_held_sample() -> None:
+    record = replace(RECORD, samples=(held("h"),))
+    assert (next_steps(record, now=START, policy=POLICY), is_settled(record)) == ((), True)
+    assert speaker_state(record) is SpeakerState.INCOMPLETE
+    (submit,) = next_steps(replace(record, samples=(held("h"), ready("r"))), now=START, policy=POLICY)
+    assert submit == Submit(RecordingId("r"), START)
+
+
+@pytest.mark.parametrize(
+    ("accepted_s", "rejected_s", "state"),
+    [(1, None, "ready"), (None, 1, "rejected"), (1, 2, "rejected"), (2, 1, "ready"), (1, 1, "rejected")],
+)
+def test_of_two_decisions_the_later_counts(accepted_s: int | None, rejected_s: int | None, state: str) -> None:
+    decided: dict[str, Any] = {}
+    if accepted_s:
+        decided["released_at"] = START + timedelta(seconds=accepted_s)
+    if rejected_s:
+        at = START + timedelta(seconds=rejected_s)
+        decided["declined"] = Rejection(at=at, code="different_voice", message="no")
+    assert sample_state(held("h", **decided)) == state
 
 
 @pytest.mark.parametrize(("after_s", "is_overdue", "next_s"), [(10, False, 60), (60, True, 120), (130, True, 240)])

@@ -1,0 +1,86 @@
+"""The same audio is known again through codec, gain and cut; other speech is not, by whomever."""
+
+import time
+from itertools import combinations
+
+import numpy as np
+import pytest
+
+from engine.voice.fingerprint import fingerprint, overlap, seconds
+from engine.voice.recording import decode, narrowed
+from tests.support.encoding import encoded
+from tests.support.speech import Samples, load, readers, said, speakers
+
+_SAME, _OTHER = 0.25, 0.40
+
+
+def cut(samples: Samples, start_s: float, end_s: float) -> Samples:
+    return samples[round(start_s * 16000) : round(end_s * 16000)]
+
+
+@pytest.mark.parametrize(
+    "kind", ["as it is", "softer", "clipped", "telephone", "mp3", "mp3 phone", "opus", "wav a-law"]
+)
+def test_the_same_audio_is_known_again_wherever_it_is_cut(kind: str) -> None:
+    whole = said("1688", seconds=30)
+    match kind:
+        case "as it is":
+            other = whole
+        case "softer":
+            other = whole * np.float32(0.1)
+        case "clipped":
+            other = np.clip(whole * 4, -1, 1)
+        case "telephone":
+            other = narrowed(whole)
+        case _:
+            other = decode(encoded(kind, whole)).samples
+    one = fingerprint(cut(whole, 0, 15))
+    for start_s, end_s, shared_s in ((0, 15, 15), (0.0071, 15, 15), (6.3337, 20, 8.7), (11, 30, 4)):
+        found_s, differing = overlap(one, fingerprint(cut(other, start_s, end_s)))
+        assert differing < _SAME
+        assert found_s == pytest.approx(shared_s, abs=0.1)
+
+
+def test_other_speech_is_never_the_same_audio() -> None:
+    prints = [fingerprint(load(path)) for paths in readers().values() for path in paths[:4]]
+    assert min(overlap(one, other)[1] for one, other in combinations(prints, 2)) > _OTHER
+
+
+def test_silence_is_not_the_same_audio_as_silence() -> None:
+    """Two people who speak at other times between digital silence share the silence and nothing else."""
+    first, second = list(speakers())[:2]
+    one, other = np.zeros(12 * 16000, np.float32), np.zeros(11 * 16000, np.float32)
+    one[:32000], other[-32000:] = said(first, seconds=2), said(second, seconds=2)
+    assert overlap(fingerprint(one), fingerprint(other))[1] > _OTHER
+
+
+def test_too_little_says_nothing() -> None:
+    speech = said("1688", seconds=12)
+    assert len(fingerprint(speech[:4000])) == 0
+    assert overlap(fingerprint(speech[: 2 * 16000]), fingerprint(speech)) == (0.0, 0.5)
+    assert overlap(fingerprint(speech[:0]), fingerprint(speech)) == (0.0, 0.5)
+    assert seconds(fingerprint(speech)) == pytest.approx(12, abs=0.03)
+    assert seconds(fingerprint(speech[:0])) == 0.0
+
+
+def test_every_shift_is_tried_in_milliseconds() -> None:
+    """Exact: the best alignment by trying all of them one by one is found, and fast enough to compare with each."""
+    one, other = fingerprint(said("1688", seconds=24)), fingerprint(said("2033", seconds=24))
+    best = min(_slowly(one, other), key=lambda found: -found[2])
+    assert overlap(one, other) == pytest.approx(best[:2], abs=0.02)
+    began = time.perf_counter()
+    for _ in range(20):
+        overlap(one, other)
+    assert time.perf_counter() - began < 20 * 0.05  # 1 ms on an idle core
+
+
+def _slowly(one: np.ndarray, other: np.ndarray) -> list[tuple[float, float, float]]:
+    """Seconds, share of differing bits and weight by shift."""
+    found = []
+    for shift in range(-len(other) + 1, len(one)):
+        ours = one[max(0, shift) : shift + len(other)]
+        theirs = other[max(0, -shift) :][: len(ours)]
+        if len(ours) >= 220:
+            differing = int(np.bitwise_count(ours ^ theirs).sum()) / (32 * len(ours))
+            found.append((seconds(ours), differing, (1 - 2 * differing) * len(ours) ** 0.5))
+    return found

@@ -1,0 +1,116 @@
+"""Likeness: is a sample its speaker's, is it somebody else's, was it handed in before? Asked before each submission.
+
+Out come facts: the sample is held for a person, declined, or goes on; nothing is merged or corrected by itself. The
+samples of a speaker are submitted one by one, so each is compared with all that were applied before. Two new speakers
+with one voice who are submitted in the same moment don't see each other.
+"""
+
+import asyncio
+
+from engine.voice import likeness
+from engine.voice.likeness import KnownVoice, Print, Shared
+from worker.enrollment.errors import RejectError
+from worker.enrollment.facts import ConflictSuspected, SampleDeclined, SampleHeld
+from worker.enrollment.record import Record, RecordingId, Sample
+from worker.enrollment.settle import NO_TRACE
+from worker.enrollment.states import SampleState, sample_state
+from worker.voices import applied
+from worker.workshop import Workshop
+
+Judgement = SampleDeclined | SampleHeld | ConflictSuspected
+
+_USED_UP = frozenset({SampleState.PARKED, SampleState.REFUSED})  # such a recording may be handed in again
+
+
+async def known_voice(shop: Workshop, record: Record) -> KnownVoice | None:
+    """The voice of a speaker's applied samples, raw means; None if nothing is known of it."""
+    return await shop.voices.known(record)
+
+
+def repeated_recording(record: Record, sample: Sample, source_sha256: str) -> RejectError | None:
+    """The refusal of a recording whose very bytes and channel another one of the speaker's has."""
+    for other in record.samples:
+        recipe = other.clip.recipe if other.clip and other.recording_id != sample.recording_id else None
+        same = recipe and (recipe.source_sha256, recipe.channel) == (source_sha256, sample.channel)
+        if same and sample_state(other) not in _USED_UP:
+            message = f"the same file as {other.name}; each recording gives one sample, hand in another conversation"
+            return RejectError("duplicate_recording", message)
+    return None
+
+
+async def judge(shop: Workshop, record: Record, sample: Sample) -> list[Judgement]:
+    """What speaks against handing the sample in now; nothing if a person has accepted it.
+
+    One that left no trace is not judged again either: it may be on its way, and must be repeated before others go.
+    """
+    left_no_trace = any(attempt.answer and attempt.answer.code == NO_TRACE for attempt in sample.attempts)
+    new = None if sample.is_released or left_no_trace else await shop.voices.print_of(sample)
+    if new is None:
+        return []
+    heard = applied(record)
+    prints = await shop.voices.prints_of(heard)
+    if copied := await asyncio.to_thread(_copied, new, prints):
+        return [_duplicate(shop, sample, other=record.sample(copied[0]), shared=copied[1])]
+    if known := likeness.known(list(prints.values())):
+        held = await _different_voice(shop, sample, new=new, known=known)
+        return [held] if held else []
+    return [] if heard else await _same_voice(shop, record, sample, new=new)
+
+
+def _copied(new: Print, prints: dict[RecordingId, Print]) -> tuple[RecordingId, Shared] | None:
+    """The first sample of which the new one is a copy, and how much of it."""
+    found = ((name, likeness.shared(new, other)) for name, other in prints.items())
+    return next(((name, shared) for name, shared in found if shared.is_too_much), None)
+
+
+def _duplicate(shop: Workshop, sample: Sample, *, other: Sample, shared: Shared) -> SampleDeclined:
+    return SampleDeclined(
+        at=shop.now(),
+        recording_id=sample.recording_id,
+        code="duplicate_sample",
+        message=f"{shared.seconds:.1f} s of its audio are in the sample of {other.name} too, {shared.limit_s:.1f} s "
+        "allowed; hand in another conversation",
+        value=round(shared.seconds, 1),
+        limit=round(shared.limit_s, 1),
+    )
+
+
+async def _different_voice(shop: Workshop, sample: Sample, *, new: Print, known: KnownVoice) -> SampleHeld | None:
+    found = likeness.compare(shop.voice, new, known)
+    limit = await shop.voices.gallery.speaker_threshold(narrow_band=found.narrow_band)
+    if found.score >= limit:
+        return None
+    return SampleHeld(
+        at=shop.now(),
+        recording_id=sample.recording_id,
+        code="different_voice",
+        message=f"likeness {found.score:.2f} to the {known.samples} applied so far, {limit:.2f} needed; "
+        "listen, then accept or reject it",
+        value=round(found.score, 3),
+        limit=round(limit, 3),
+    )
+
+
+async def _same_voice(shop: Workshop, record: Record, sample: Sample, *, new: Print) -> list[Judgement]:
+    policy = shop.settings.worker.same_voice
+    match = None if policy == "off" else await shop.voices.gallery.match(new, but=record.speaker_id)
+    if match is None:
+        return []
+    score, threshold = round(match.score, 3), round(match.threshold, 3)
+    conflict = ConflictSuspected(
+        at=shop.now(),
+        recording_id=sample.recording_id,
+        other=match.speaker_id,
+        score=score,
+        threshold=threshold,
+    )
+    held = SampleHeld(
+        at=shop.now(),
+        recording_id=sample.recording_id,
+        code="same_voice_other_id",
+        message=f"likeness {score:.2f} to speaker {match.speaker_id}, less than {threshold:.2f} needed; "
+        "accept it if they are two people, else reject it and use that id",
+        value=score,
+        limit=threshold,
+    )
+    return [conflict, held] if policy == "hold" else [conflict]

@@ -1,0 +1,94 @@
+"""What is known of voices: the print of each sample beside its clip, and the gallery of all speakers.
+
+Prints lie in the clips' folder, so that erasing a speaker takes them along; the gallery's entry is taken out by name.
+Nothing of either goes into records, events, logs or errors.
+"""
+
+import asyncio
+from collections.abc import Collection, Iterable
+from concurrent.futures import Executor
+
+import structlog
+
+from engine.voice import likeness
+from engine.voice.likeness import KnownVoice, Print
+from engine.voice.recording import decode
+from engine.voice.voice import Voice
+from worker.enrollment.errors import RetryLaterError
+from worker.enrollment.record import Record, RecordingId, Sample, SpeakerId
+from worker.enrollment.states import SampleState, sample_state
+from worker.gallery import Entry, Gallery
+from worker.store.objects import ObjectStore
+
+_log = structlog.get_logger()
+
+
+class Voices:
+    """The voices of one account.
+
+    Args:
+        objects: where clips and prints lie.
+        gallery: the speakers' voices.
+        voice: the models.
+    """
+
+    def __init__(self, objects: ObjectStore, gallery: Gallery, *, voice: Voice) -> None:
+        self._objects = objects
+        self.gallery = gallery
+        self.models = voice
+
+    async def keep(self, object_key: str, clip: bytes, *, threads: Executor) -> None:
+        """Make the print of a clip and lay it beside it."""
+        loop = asyncio.get_running_loop()
+        await self._objects.put(_beside(object_key), await loop.run_in_executor(threads, self._printed, clip))
+
+    def _printed(self, clip: bytes) -> bytes:
+        return likeness.to_bytes(likeness.make(self.models, decode(clip).samples))
+
+    async def print_of(self, sample: Sample) -> Print | None:
+        """The print of a sample; None if there is none, or one that this model did not make."""
+        blob = await self._objects.get(_beside(sample.clip.object_key)) if sample.clip else None
+        found = likeness.from_bytes(blob) if blob else None
+        return found if found and found.model == self.models.manifest.sha256 else None
+
+    async def prints_of(self, samples: Iterable[Sample]) -> dict[RecordingId, Print]:
+        """The prints of some samples; those without one are left out."""
+        wanted = list(samples)
+        found = await asyncio.gather(*map(self.print_of, wanted))
+        return {sample.recording_id: one for sample, one in zip(wanted, found, strict=True) if one}
+
+    async def known(self, record: Record) -> KnownVoice | None:
+        """The voice of a speaker's applied samples; None if nothing is known of it."""
+        return likeness.known(list((await self.prints_of(applied(record))).values()))
+
+    async def learn(self, record: Record, recording_ids: Collection[RecordingId]) -> None:
+        """Put the speaker's voice into the gallery: that of the applied samples and of these, which are about to be.
+
+        An object store that fails is no reason to hold the record up: the speaker's next sample mends it.
+        """
+        heard = applied(record)
+        if record.erased_at or {sample.recording_id for sample in heard}.issuperset(recording_ids):
+            return
+        try:
+            prints = await self.prints_of([*heard, *map(record.sample, recording_ids)])
+        except RetryLaterError as error:
+            _log.warning("voice.not_learnt", speaker_id=record.speaker_id, code=error.code)
+            return
+        if known := likeness.known(list(prints.values())):
+            before = likeness.known([one for name, one in prints.items() if name not in recording_ids])
+            newest = next((one for name, one in prints.items() if name in recording_ids), None)
+            score = likeness.compare(self.models, newest, before) if newest and before else None
+            await self.gallery.put(record.speaker_id, Entry.of(self.models, known, score))
+
+    async def forget(self, speaker_id: SpeakerId) -> None:
+        """Take the speaker out of the gallery; the prints go with the clips."""
+        await self.gallery.forget(speaker_id)
+
+
+def applied(record: Record) -> list[Sample]:
+    """The samples that the API has applied."""
+    return [sample for sample in record.samples if sample_state(sample) is SampleState.APPLIED]
+
+
+def _beside(object_key: str) -> str:
+    return f"{object_key.removesuffix('.wav')}.print"
