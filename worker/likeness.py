@@ -27,11 +27,11 @@ async def known_voice(shop: Workshop, record: Record) -> KnownVoice | None:
     return await shop.voices.known(record)
 
 
-def repeated_recording(record: Record, sample: Sample, source_sha256: str) -> RejectError | None:
+def repeated_recording(record: Record, sample: Sample, source_sha256: str, channel: int | None) -> RejectError | None:
     """The refusal of a recording whose very bytes and channel another one of the speaker's has."""
     for other in record.samples:
         recipe = other.clip.recipe if other.clip and other.recording_id != sample.recording_id else None
-        same = recipe and (recipe.source_sha256, recipe.channel) == (source_sha256, sample.channel)
+        same = recipe and (recipe.source_sha256, recipe.channel) == (source_sha256, channel)
         if same and sample_state(other) not in _USED_UP:
             message = f"the same file as {other.name}; each recording gives one sample, hand in another conversation"
             return RejectError("duplicate_recording", message)

@@ -17,7 +17,7 @@ from engine.voice.recording import Recording
 from worker.enrollment.errors import RejectError, RetryLaterError
 from worker.enrollment.facts import Fact, SampleReady, SampleRejected
 from worker.enrollment.record import Measures, Recipe, RecordingId, Sample, SpeakerId
-from worker.likeness import repeated_recording
+from worker.likeness import known_voice, repeated_recording
 from worker.store.objects import CLIPS, folder_of
 from worker.workshop import Workshop
 
@@ -57,11 +57,15 @@ async def prepare(shop: Workshop, speaker_id: SpeakerId, recording_id: Recording
 
 
 async def _fact(shop: Workshop, speaker_id: SpeakerId, sample: Sample) -> Fact:
+    record = (await shop.store.get(speaker_id)).record
+    known = await known_voice(shop, record)
     with tempfile.TemporaryDirectory(prefix="voxroll-") as folder:
         path = await shop.fetcher.fetch(sample.source, to=Path(folder) / "recording")
         loop = asyncio.get_running_loop()
         try:
-            found = await loop.run_in_executor(shop.threads, _find, shop, path, sample.channel)
+            found = await loop.run_in_executor(
+                shop.threads, _find, shop, path, preflight.Search(channel=sample.channel, known=known)
+            )
         except VoiceFailure as failure:
             return SampleRejected(
                 at=shop.now(),
@@ -71,7 +75,7 @@ async def _fact(shop: Workshop, speaker_id: SpeakerId, sample: Sample) -> Fact:
                 value=failure.value,
                 limit=failure.limit,
             )
-    if refusal := repeated_recording((await shop.store.get(speaker_id)).record, sample, found.source_sha256):
+    if refusal := repeated_recording(record, sample, found.source_sha256, found.window.channel):
         raise refusal
     recipe = _recipe(shop, sample, found)
     object_key = f"{folder_of(CLIPS, shop.queue.account, speaker_id)}/{recipe.sample_sha256}.wav"
@@ -87,21 +91,23 @@ async def _fact(shop: Workshop, speaker_id: SpeakerId, sample: Sample) -> Fact:
     )
 
 
-def _window(shop: Workshop, path: Path, channel: int | None) -> preflight.Window:
+def _window(shop: Workshop, path: Path, search: preflight.Search) -> preflight.Window:
     def read(number: int | None) -> Recording:
         limit_s = shop.settings.intake.scan_limit.total_seconds()
         return shop.decoders.decode(path, channel=number, limit_s=limit_s)
 
-    found = preflight.mine(shop.voice, read, shop.rules, preflight.Search(channel=channel))
+    found = preflight.mine(shop.voice, read, shop.rules, search)
     if found.refusal:
         raise found.refusal
     return found.windows[0]
 
 
-def _find(shop: Workshop, path: Path, channel: int | None) -> _Cut:
+def _find(shop: Workshop, path: Path, search: preflight.Search) -> _Cut:
     with path.open("rb") as file:
         source_sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-    window = shop.windows.get((source_sha256, channel), lambda: _window(shop, path, channel))
+    known = search.known.narrow.tobytes() if search.known else b""
+    key = (source_sha256, search.channel, hashlib.sha256(known).hexdigest())
+    window = shop.windows.get(key, lambda: _window(shop, path, search))
     clip = shop.decoders.cut(path, start_s=window.start_s, end_s=window.end_s, channel=window.channel)
     return _Cut(window=window, clip=clip, source_sha256=source_sha256)
 

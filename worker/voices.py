@@ -13,6 +13,7 @@ import structlog
 from engine.voice import likeness
 from engine.voice.likeness import KnownVoice, Print
 from engine.voice.recording import decode
+from engine.voice.samples import floats
 from engine.voice.voice import Voice
 from worker.enrollment.errors import RetryLaterError
 from worker.enrollment.record import Record, RecordingId, Sample, SpeakerId
@@ -43,7 +44,7 @@ class Voices:
         await self._objects.put(_beside(object_key), await loop.run_in_executor(threads, self._printed, clip))
 
     def _printed(self, clip: bytes) -> bytes:
-        return likeness.to_bytes(likeness.make(self.models, decode(clip).samples))
+        return likeness.to_bytes(likeness.make(self.models, floats(decode(clip).samples)))
 
     async def print_of(self, sample: Sample) -> Print | None:
         """The print of a sample; None if there is none, or one that this model did not make."""

@@ -48,7 +48,7 @@ class Workshop:
     threads: Executor
     decoders: Decoders
     policy: Policy
-    windows: Recent[tuple[str, int | None], Window] = field(default_factory=lambda: Recent(_WINDOWS_MOST))
+    windows: Recent[tuple[str, int | None, str], Window] = field(default_factory=lambda: Recent(_WINDOWS_MOST))
     now: Callable[[], datetime] = utc_now
 
     async def tell(self, speaker_id: SpeakerId, *facts: Fact) -> Record:

@@ -14,6 +14,7 @@ from engine.voice import measures as measuring
 from engine.voice import refusals, windows
 from engine.voice.failure import VoiceFailure
 from engine.voice.legs import Leg, single, split
+from engine.voice.likeness import KnownVoice
 from engine.voice.measures import Measures, is_narrow_band
 from engine.voice.recording import Recording, narrowed
 from engine.voice.rules import Rules
@@ -22,7 +23,7 @@ from engine.voice.scan import scan
 from engine.voice.speech import Span, merged, without
 from engine.voice.talkers import meant, over_threshold, talkers
 from engine.voice.voice import Voice
-from engine.voice.voiceprint import KnownVoice, SamplePrint, Vector, predicted_score
+from engine.voice.voiceprint import SamplePrint, Vector, predicted_score
 
 __all__ = ["Found", "Measures", "Refused", "Rules", "Search", "Window", "choose", "inspect", "mine"]
 

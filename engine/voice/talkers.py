@@ -12,13 +12,14 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.voice.likeness import KnownVoice
 from engine.voice.measures import is_narrow_band
 from engine.voice.recording import narrowed
 from engine.voice.samples import RATE_HZ, Samples
 from engine.voice.speech import Span, merged
 from engine.voice.turns import Run
 from engine.voice.voice import Voice
-from engine.voice.voiceprint import SAME_SPEAKER_NARROW, SAME_SPEAKER_WIDE, KnownVoice, Vector, centred, score, unit
+from engine.voice.voiceprint import SAME_SPEAKER_NARROW, SAME_SPEAKER_WIDE, Vector, centred, score, unit
 
 _WINDOW_S = 1.6
 _PROBES_S = (0.4, 0.8, 1.2)  # after a window, where a change of voice before the next one is looked for
@@ -100,19 +101,17 @@ def meant(voice: Voice, found: Sequence[Talker], known: KnownVoice | None, *, na
     """The one with the known voice if there is one, else who speaks most."""
     if known is None:
         return found[0]
-    scores = [_score(voice, talker, known, narrow_band=narrow_band) for talker in found]
-    best = int(np.argmax(scores))
-    return found[best] if scores[best] >= (SAME_SPEAKER_NARROW if narrow_band else SAME_SPEAKER_WIDE) else found[0]
+    over = [_over(voice, talker.vector, known, narrow_band=narrow_band) for talker in found]
+    best = int(np.argmax(over))
+    return found[best] if over[best] >= 0 else found[0]
 
 
 def over_threshold(voice: Voice, spoken: NDArray[np.float32], known: KnownVoice) -> float:
-    """How far speech is over the score from which it is the known voice's, in the narrower band of the two."""
+    """How far speech is over the score from which it is the known voice's, in the widest band that both have."""
     is_narrow = is_narrow_band(spoken)
-    band = is_narrow or known.narrow_band
-    centre = voice.centre(narrow_band=band)
-    heard = centred(voice.embed(narrowed(spoken) if band and not is_narrow else spoken), centre)
-    there = centred(known.narrow if band else known.wide, centre)
-    return score(heard, there) - (SAME_SPEAKER_NARROW if band else SAME_SPEAKER_WIDE)
+    band = is_narrow or known.wide is None
+    raw = voice.embed(narrowed(spoken) if band and not is_narrow else spoken)
+    return _over(voice, raw, known, narrow_band=band)
 
 
 def grouped(vectors: NDArray[np.float32], *, alike: float) -> list[int]:
@@ -206,7 +205,8 @@ def _pieces(
     return pieces
 
 
-def _score(voice: Voice, talker: Talker, known: KnownVoice, *, narrow_band: bool) -> float:
-    """Cosine of somebody's windows with the known voice; a wide-band voice is compared in the wide band alone."""
+def _over(voice: Voice, raw: Vector, known: KnownVoice, *, narrow_band: bool) -> float:
     centre = voice.centre(narrow_band=narrow_band)
-    return score(centred(talker.vector, centre), centred(known.narrow if narrow_band else known.wide, centre))
+    there = known.narrow if narrow_band or known.wide is None else known.wide
+    limit = SAME_SPEAKER_NARROW if narrow_band else SAME_SPEAKER_WIDE
+    return score(centred(raw, centre), there - centre) - limit

@@ -54,15 +54,6 @@ class SamplePrint:
     narrow_vector: Vector | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class KnownVoice:
-    """A speaker's voice as far as it is known: raw vectors (192,) in both bands, and whether the wide one is empty."""
-
-    wide: Vector
-    narrow: Vector
-    narrow_band: bool = False
-
-
 def unit(vector: Vector) -> Vector:
     """Scale to length 1; zeros stay zeros."""
     return np.asarray(vector / max(float(np.linalg.norm(vector)), 1e-12), np.float32)
