@@ -57,15 +57,13 @@ async def prepare(shop: Workshop, speaker_id: SpeakerId, recording_id: Recording
 
 
 async def _fact(shop: Workshop, speaker_id: SpeakerId, sample: Sample) -> Fact:
-    record = (await shop.store.get(speaker_id)).record
-    known = await known_voice(shop, record)
+    known = await known_voice(shop, (await shop.store.get(speaker_id)).record)
+    search = preflight.Search(channel=sample.channel, known=known)
     with tempfile.TemporaryDirectory(prefix="voxroll-") as folder:
         path = await shop.fetcher.fetch(sample.source, to=Path(folder) / "recording")
         loop = asyncio.get_running_loop()
         try:
-            found = await loop.run_in_executor(
-                shop.threads, _find, shop, path, preflight.Search(channel=sample.channel, known=known)
-            )
+            found = await loop.run_in_executor(shop.threads, _find, shop, path, search)
         except VoiceFailure as failure:
             return SampleRejected(
                 at=shop.now(),
@@ -75,6 +73,7 @@ async def _fact(shop: Workshop, speaker_id: SpeakerId, sample: Sample) -> Fact:
                 value=failure.value,
                 limit=failure.limit,
             )
+    record = (await shop.store.get(speaker_id)).record  # another recording may have been prepared meanwhile
     if refusal := repeated_recording(record, sample, found.source_sha256, found.window.channel):
         raise refusal
     recipe = _recipe(shop, sample, found)

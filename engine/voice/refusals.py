@@ -19,7 +19,7 @@ NOISY_DB = 8.0
 CLIPPED = 0.005
 MUSIC_S = 1.0
 TONE_S = 1.0
-VOICES_P10 = 0.25  # see measures.voices_p10
+VOICES_P10, VOICES_P10_NARROW = 0.33, 0.30  # see measures.voices_p10
 OVERLAP = 0.04  # see measures.overlap
 
 CODES = {
@@ -207,13 +207,14 @@ def unfit_voices(found: Measures, at: Span) -> VoiceFailure | None:
             value=found.overlap,
             limit=OVERLAP,
         )
-    if found.voices_p10 < VOICES_P10:
+    least = VOICES_P10_NARROW if found.narrow_band else VOICES_P10
+    if found.voices_p10 < least:
         return VoiceFailure(
             "several_voices",
-            f"voice likeness {found.voices_p10:.2f} within {between(at)}, {VOICES_P10} needed; name the channel the "
+            f"voice likeness {found.voices_p10:.2f} within {between(at)}, {least:.2f} needed; name the channel the "
             "speaker is on, or cut out a stretch in which the speaker alone speaks",
             value=found.voices_p10,
-            limit=VOICES_P10,
+            limit=least,
         )
     return None
 

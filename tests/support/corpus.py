@@ -224,7 +224,7 @@ def conversation(
     rounds: int = 3,
     leakage_db: float = -60.0,
 ) -> Call:
-    """Two parties take turns; `a` is meant, and says one to three utterances at a time to the other's one."""
+    """Two parties take turns, `a` with one to three utterances to the other's one; who speaks most is meant."""
     stage = Stage(channels, rng)
     own, other = (iter(_shuffled(one.utterances, rng)) for one in (a, b))
     side = int(rng.integers(2)) if channels == 2 else 0
@@ -239,7 +239,8 @@ def conversation(
             gain_db=float(rng.uniform(-6, 3)),
         )
     mixed, turns = stage.finish(leakage_db=leakage_db)
-    return Call(name, mixed, a.name, turns)
+    said_s = {one.name: sum(turn.speech_s for turn in turns if turn.speaker == one.name) for one in (a, b)}
+    return Call(name, mixed, max(said_s, key=lambda who: said_s[who]), turns)
 
 
 def monologue(name: str, a: Talker, rng: np.random.Generator, *, seconds: float = 24.0, gap_s: float = 0.3) -> Call:

@@ -137,14 +137,14 @@ def _little_speech(number: int, rng: np.random.Generator) -> Case:
 
 
 def _crowd(number: int, rng: np.random.Generator) -> Case:
-    """Two on one channel who take turns every 1 to 2 s: nobody can be cut out."""
+    """Two on one channel who take turns every 1.5 to 3.5 s: nobody can be cut out."""
     a, b = pair(number)
     stage = Stage(1, rng)
     sounds = [np.concatenate(one.utterances[:3]) for one in (a, b)]
     at = [0, 0]
-    for turn in range(14):
+    for turn in range(12):
         which = turn % 2
-        length = round(float(rng.uniform(1, 2)) * RATE_HZ)
+        length = round(float(rng.uniform(1.5, 3.5)) * RATE_HZ)
         piece = sounds[which][at[which] : at[which] + length]
         at[which] += length
         stage.say((a, b)[which].name, piece, channel=0, gap_s=0.05)
