@@ -45,6 +45,11 @@ class Asked:
     speaker_id: str | None = None
     refusal: VoiceFailure | None = None
 
+    @property
+    def row(self) -> str:
+        """What its name needs to tell it from others of the same file: the line of a row that names no file."""
+        return f":{self.line}" if self.refusal and self.line is not None else ""
+
 
 def readable(file: Path) -> str:
     """The name for people and JSON; bytes that are no UTF-8 are shown as �."""

@@ -2,10 +2,9 @@
 
 from collections.abc import Iterator
 
-from engine.voice.refusals import ADVICE
+from engine.voice.refusals import ADVICE, clock
 from voxroll.checking import Verdict
 from voxroll.heard import Heard
-from voxroll.show import clock
 
 
 def remarks(verdict: Verdict) -> Iterator[str]:

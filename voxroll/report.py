@@ -78,12 +78,12 @@ def card(verdict: Verdict, *, folder: Path) -> str:
     """What the page shows of one recording."""
     asked, refusal = verdict.asked, verdict.refusal
     code = refusal.code if refusal else "usable"
-    row = f":{asked.line}" if refusal and asked.line is not None else ""
     whose = f' <span class="dim">{escape(asked.speaker_id)}</span>' if asked.speaker_id else ""
     told = "".join(f"<p>{escape(_sentence(one))}</p>" for one in remarks(verdict))
+    name = f"<bdi>{escape(readable(asked.file))}{asked.row}</bdi>{whose}"
     return (
         f'<article class="{"refused" if refusal else "usable"}" data-code="{escape(code)}">'
-        f'<h2><bdi>{escape(readable(asked.file))}{row}</bdi>{whose} <span class="chip">{escape(code)}</span></h2>{told}'
+        f'<h2>{name} <span class="chip">{escape(code)}</span></h2>{told}'
         f"{_inside(verdict, verdict.heard, folder) if verdict.heard else ''}</article>\n"
     )
 

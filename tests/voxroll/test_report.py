@@ -143,6 +143,13 @@ def test_no_name_becomes_part_of_the_page(name: str) -> None:
     assert name.encode(errors="replace").decode() in hostile.words or "caf\ufffd" in hostile.words
 
 
+def test_a_row_that_names_no_file_is_known_by_its_line() -> None:
+    asked = Asked(file=Path("calls.csv"), line=5, refusal=VoiceFailure("bad_row", "line 5: no CSV"))
+    page = Page(text_of(Verdict(asked=asked, refusal=asked.refusal), refused("/calls/b.mp3", "not_found")))
+    assert "calls.csv:5 bad_row" in page.words
+    assert "/calls/b.mp3 not_found" in page.words
+
+
 def test_the_page_refers_to_the_sound_and_to_nothing_else() -> None:
     text = text_of(usable("/calls/a b.wav"))
     outside = [

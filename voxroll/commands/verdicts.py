@@ -80,9 +80,8 @@ def _common(verdicts: Sequence[Verdict]) -> Path | None:
 
 def _name(verdict: Verdict, folder: Path | None) -> str:
     """A recording as people know it; a row that names no file by its line."""
-    file, asked = verdict.file.relative_to(folder) if folder else verdict.file, verdict.asked
-    row = f":{asked.line}" if asked.refusal and asked.line is not None else ""
-    return escape(printable(readable(file)) + row)
+    file = verdict.file.relative_to(folder) if folder else verdict.file
+    return escape(printable(readable(file)) + verdict.asked.row)
 
 
 def printable(text: str) -> str:
