@@ -4,26 +4,19 @@ The very rules that the worker applies before it spends a call. Nothing is sent,
 """
 
 import hashlib
-import math
-import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
+from engine.voice import refusals
 from engine.voice.apart import DecoderError, Decoders
 from engine.voice.failure import VoiceFailure
-from engine.voice.preflight import Rules, Window, choose
+from engine.voice.preflight import Rules, Search, Window, mine
+from engine.voice.recording import Recording
 from engine.voice.voice import Voice
-
-_SUFFIXES = frozenset(
-    f".{name}"
-    for name in (
-        *("3gp", "aac", "aif", "aiff", "amr", "asf", "au", "avi", "caf", "flac", "g722", "m4a", "m4v", "mka", "mkv"),
-        *("mov", "mp3", "mp4", "oga", "ogg", "opus", "snd", "w64", "wav", "webm", "wma", "wmv"),
-    )
-)
+from voxroll.asked import Asked, readable
+from voxroll.heard import Heard, heard
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,53 +24,33 @@ class Verdict:
     """What became of one recording.
 
     Attributes:
-        file: as it was named, or found in a folder.
-        window: the stretch that would be handed in; None where the recording is refused.
+        asked: what was to be judged.
         refusal: code, measured value, limit and way out; None where it is usable.
-        duration_s: seconds of it that were looked at; 0 where nothing could be decoded.
-        audio_sha256: of its sound, whatever container it came in; empty where nothing could be decoded.
+        heard: what it holds; None where it could not be decoded.
+        advice: what is to know of its best stretch, as codes of `refusals.ADVICE`.
+        audio_sha256: of the sound that was searched, whatever container it came in; empty where `heard` is None.
     """
 
-    file: Path
-    window: Window | None = None
+    asked: Asked
     refusal: VoiceFailure | None = None
-    duration_s: float = 0.0
+    heard: Heard | None = None
+    advice: tuple[str, ...] = ()
     audio_sha256: str = ""
 
-    def wire(self) -> dict[str, Any]:
-        """As `--json` prints it."""
-        told: dict[str, Any] = {"file": readable(self.file), "usable": self.window is not None}
-        if self.refusal:
-            refusal = self.refusal
-            told |= {"code": refusal.code, "message": refusal.message, "value": refusal.value, "limit": refusal.limit}
-        if self.duration_s:
-            told |= {"durationS": round(self.duration_s, 3), "audioSha256": self.audio_sha256}
-        if self.window:
-            told |= {"startS": self.window.start_s, "endS": self.window.end_s, "measures": _measures(self.window)}
-        return told
+    @property
+    def file(self) -> Path:
+        """The file it is of."""
+        return self.asked.file
 
+    @property
+    def duration_s(self) -> float:
+        """Seconds that were looked at; 0 where nothing could be decoded."""
+        return self.heard.duration_s if self.heard else 0.0
 
-def readable(file: Path) -> str:
-    """The name for people and JSON; bytes that are no UTF-8 are shown as �."""
-    return os.fsencode(file).decode(errors="replace")
-
-
-def files_of(paths: Iterable[Path]) -> list[Path]:
-    """The files that are meant: those named, and of folders all that look like recordings, in order, each once."""
-    found: dict[Path, None] = {}
-    for path in paths:
-        found.update(dict.fromkeys(_inside(path) if path.is_dir() else [path]))
-    return list(found)
-
-
-def _inside(folder: Path) -> list[Path]:
-    return sorted(
-        path
-        for path in folder.rglob("*")
-        if path.suffix.lower() in _SUFFIXES
-        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
-        and path.is_file()
-    )
+    @property
+    def windows(self) -> tuple[Window, ...]:
+        """What would be handed in, best first; none where it is refused."""
+        return self.heard.windows if self.heard and not self.refusal else ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,63 +61,89 @@ class Judge:
         voice: the models.
         decoders: who decodes.
         rules: what a sample must be.
-        channel: the one to take of each recording, from 0; None for the mean of all.
         limit_s: seconds of each recording that are looked at.
+        channel: the one the speaker is on, from 0, where a manifest says nothing else; None to find out.
+        want: stretches to find in each.
     """
 
     voice: Voice
     decoders: Decoders
     rules: Rules
-    channel: int | None
     limit_s: float
+    channel: int | None = None
+    want: int = 1
 
-    def all_of(self, files: Sequence[Path], *, threads: int) -> Iterator[Verdict]:
-        """Judge files, so many at one time, one core each; verdicts come in the order of the files."""
-        known: dict[str, Path] = {}
+    def all_of(self, asked: Sequence[Asked], *, threads: int) -> Iterator[Verdict]:
+        """Judge recordings, so many at one time, one core each; verdicts come in the order they were asked for."""
+        known: dict[str, Asked] = {}
         with ThreadPoolExecutor(threads) as pool:
             try:
-                for verdict in pool.map(self.one, files):
-                    first = known.setdefault(verdict.audio_sha256, verdict.file) if verdict.window else verdict.file
-                    yield verdict if first is verdict.file else _repeated(verdict, first)
+                for verdict in pool.map(self.one, asked):
+                    first = known.setdefault(verdict.audio_sha256, verdict.asked) if verdict.windows else verdict.asked
+                    yield verdict if first is verdict.asked else _repeated(verdict, first)
             finally:
                 pool.shutdown(wait=False, cancel_futures=True)
 
-    def one(self, file: Path) -> Verdict:
-        """Judge a file, which may be missing, unreadable or no recording: the verdict says so."""
-        verdict = Verdict(file=file)
+    def one(self, asked: Asked) -> Verdict:
+        """Judge a recording, which may be missing, unreadable or none: the verdict says so."""
         try:
-            recording = self.decoders.decode(file, channel=self.channel, limit_s=self.limit_s)
-            sound = hashlib.sha256(recording.samples.data).hexdigest()
-            verdict = replace(verdict, duration_s=recording.duration_s, audio_sha256=sound)
-            return replace(verdict, window=choose(self.voice, recording, self.rules))
+            return self._heard(asked)
         except VoiceFailure as refusal:
-            return replace(verdict, refusal=refusal)
+            return Verdict(asked=asked, refusal=refusal)
         except FileNotFoundError:
-            return replace(verdict, refusal=VoiceFailure("not_found", "there is no such file; check the name"))
+            return _unread(asked, "not_found", "there is no such file; check the name")
         except DecoderError as error:
-            return replace(verdict, refusal=VoiceFailure("unreadable_source", f"{error}; check it again"))
+            return _unread(asked, "unreadable_source", f"{error}; check it again")
         except OSError as error:
             why = f"{error.strerror or type(error).__name__}; let it be read by who runs this"
-            return replace(verdict, refusal=VoiceFailure("unreadable_source", why))
+            return _unread(asked, "unreadable_source", why)
+
+    def _heard(self, asked: Asked) -> Verdict:
+        if asked.refusal:
+            raise asked.refusal
+        reader = _Reader(self.decoders, asked.file, self.limit_s)
+        channel = self.channel if asked.channel is None else asked.channel
+        found = mine(self.voice, reader.read, self.rules, Search(channel=channel, want=self.want))
+        return Verdict(
+            asked=asked,
+            refusal=found.refusal,
+            heard=heard(found, channels=reader.channels),
+            advice=refusals.advice(found.windows[0].measures, self.rules) if found.windows else (),
+            audio_sha256=reader.hashes.get(found.leg.channel) or reader.hashes[0],
+        )
 
 
-def _repeated(verdict: Verdict, first: Path) -> Verdict:
-    refusal = VoiceFailure(
-        "duplicate_recording",
-        f"the same sound as {readable(first)}; each recording gives one sample, hand in another conversation",
-    )
-    return replace(verdict, window=None, refusal=refusal)
+@dataclass(slots=True)
+class _Reader:
+    """Reads the channels of a file and keeps a hash of each.
+
+    That of the searched channel names the sound: a muted other side would be the same in every call.
+    """
+
+    decoders: Decoders
+    file: Path
+    limit_s: float
+    channels: int = 0
+    hashes: dict[int | None, str] = field(default_factory=dict)
+
+    def read(self, channel: int | None) -> Recording:
+        recording = self.decoders.decode(self.file, channel=channel, limit_s=self.limit_s)
+        self.channels = recording.channels
+        self.hashes[channel] = hashlib.sha256(recording.samples.data).hexdigest()
+        return recording
 
 
-def _measures(window: Window) -> dict[str, Any]:
-    found = window.measures
-    return {
-        "durationS": round(found.duration_s, 3),
-        "speechS": round(found.speech_s, 3),
-        "longestPauseS": round(found.longest_pause_s, 3),
-        "snrDb": round(found.snr_db, 1),
-        "clipRatio": round(found.clip_ratio, 5),
-        "levelDbfs": round(found.level_dbfs, 1),
-        "narrowBand": found.narrow_band,
-        "consistency": None if math.isnan(found.consistency) else round(found.consistency, 3),
-    }
+def _unread(asked: Asked, code: str, message: str) -> Verdict:
+    return Verdict(asked=asked, refusal=VoiceFailure(code, message))
+
+
+def _repeated(verdict: Verdict, first: Asked) -> Verdict:
+    speaker, other = verdict.asked.speaker_id, first.speaker_id
+    same = f"the same sound as {readable(first.file)}"
+    if first.line is not None:
+        same += f" of line {first.line}"
+    if speaker and other and speaker != other:
+        why = f"{same}, which is said to be {other}, not {speaker}; one of the two is wrong"
+    else:
+        why = f"{same}; each recording gives one sample, hand in another conversation"
+    return replace(verdict, refusal=VoiceFailure("duplicate_recording", why))

@@ -235,7 +235,10 @@ def _print(found: Measures, vector: Vector) -> SamplePrint:
 
 
 class _Last:
-    """Reads channels, and keeps the one that was read last: half an hour of it is 58 MB."""
+    """Reads channels, and keeps the one that was read last: half an hour of it is 58 MB.
+
+    A recording of one channel is read once, for that one is the mean of all too.
+    """
 
     def __init__(self, read: Read) -> None:
         self._read = read
@@ -243,7 +246,7 @@ class _Last:
         self._recording: Recording | None = None
 
     def read(self, channel: int | None) -> Recording:
-        if self._recording is None or channel != self._channel:
+        if self._recording is None or (channel != self._channel and self._recording.channels > 1):
             self._recording = None  # before the next one takes its memory
             self._recording, self._channel = self._read(channel), channel
         return self._recording

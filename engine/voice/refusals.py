@@ -231,6 +231,12 @@ def nobody_alone(others: Sequence[Span], spans: Sequence[Span]) -> VoiceFailure:
     )
 
 
+def advice(found: Measures, rules: Rules) -> tuple[str, ...]:
+    """What is to know of a stretch that will do, as codes of `ADVICE`."""
+    short = found.duration_s < rules.best_min_s - SLACK_S
+    return ("narrow_band",) * found.narrow_band + ("short",) * short
+
+
 def _listed(spans: Sequence[Span]) -> str:
     shown = ", ".join(between(span) for span in spans[:3])
     return shown if len(spans) <= 3 else f"{shown} and {len(spans) - 3} more"

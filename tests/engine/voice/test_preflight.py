@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -12,8 +13,9 @@ from numpy.typing import NDArray
 
 from engine.voice import windows
 from engine.voice.failure import VoiceFailure
-from engine.voice.preflight import Rules, choose, inspect
+from engine.voice.preflight import Rules, choose, inspect, mine
 from engine.voice.recording import Recording, cut, decode, to_wav
+from engine.voice.refusals import ADVICE, advice
 from engine.voice.samples import RATE_HZ
 from engine.voice.speech import Span
 from tests.support.speech import readers, said, wav
@@ -127,6 +129,27 @@ def test_speech_that_is_too_far_apart_is_said_to_be() -> None:
     failure = refusal(lambda: choose(voice(), recording(*words), RULES))
     assert failure.code == "speech_too_short"
     assert "in all, too far apart for one sample; record continuous speech" in failure.message
+
+
+def test_a_recording_of_one_channel_is_read_once() -> None:
+    asked: list[int | None] = []
+
+    def read(channel: int | None) -> Recording:
+        asked.append(channel)
+        return recording(said("3331", seconds=15))
+
+    assert mine(voice(), read, RULES).windows
+    assert len(asked) == 1
+
+
+@pytest.mark.parametrize(
+    ("seconds", "narrow", "codes"), [(12, False, ()), (9, False, ("short",)), (9, True, ("narrow_band", "short"))]
+)
+def test_advice_says_what_stays_below_the_best(seconds: int, narrow: bool, codes: tuple[str, ...]) -> None:  # noqa: FBT001
+    measured = inspect(voice(), recording(said("3331", seconds=seconds)), RULES)[0]
+    found = advice(replace(measured, narrow_band=narrow), RULES)
+    assert found == codes
+    assert set(found) <= ADVICE.keys()
 
 
 def test_profiles_differ_in_the_best_length() -> None:

@@ -1,0 +1,94 @@
+"""Which recordings are meant: files as named, what looks like one in folders, the rows of manifests.
+
+Nothing is opened here but folders and manifests. A row that names no file on this machine is a recording all the same,
+refused beforehand, so that it has its place among the verdicts.
+"""
+
+import os
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from engine.voice.failure import VoiceFailure
+from voxroll import manifest
+from voxroll.manifest import BadRow, Row
+
+_SUFFIXES = frozenset(
+    f".{name}"
+    for name in (
+        *("3gp", "aac", "aif", "aiff", "amr", "asf", "au", "avi", "caf", "flac", "g722", "m4a", "m4v", "mka", "mkv"),
+        *("mov", "mp3", "mp4", "oga", "ogg", "opus", "snd", "w64", "wav", "webm", "wma", "wmv"),
+    )
+)
+
+
+_SHOWN = 200
+_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """A recording that is to be judged.
+
+    Attributes:
+        file: as it was named, or found in a folder; the manifest, of a row that names no file.
+        line: of the manifest that names it; None where it was named otherwise.
+        channel: the speaker is on, from 0, where the manifest says so.
+        speaker_id: whose voice it is, likewise.
+        refusal: why there is no file to look at.
+    """
+
+    file: Path
+    line: int | None = None
+    channel: int | None = None
+    speaker_id: str | None = None
+    refusal: VoiceFailure | None = None
+
+    @property
+    def row(self) -> str:
+        """What its name needs to tell it from others of the same file: the line of a row that names no file."""
+        return f":{self.line}" if self.refusal and self.line is not None else ""
+
+
+def readable(file: Path) -> str:
+    """The name for people and JSON; bytes that are no UTF-8 are shown as �."""
+    return os.fsencode(file).decode(errors="replace")
+
+
+def asked_of(paths: Iterable[Path]) -> list[Asked]:
+    """The recordings that are meant, in order; a file is meant once, however often it is named, a row always.
+
+    Raises:
+        OSError: a folder or a manifest can't be read.
+    """
+    found: dict[Asked, None] = {}
+    for path in paths:
+        if path.is_dir():
+            found |= dict.fromkeys(Asked(file=file) for file in _inside(path))
+        elif path.suffix.lower() in manifest.KINDS and path.is_file():
+            found |= dict.fromkeys(_of_row(path, row) for row in manifest.read(path))
+        else:
+            found[Asked(file=path)] = None
+    return list(found)
+
+
+def _of_row(path: Path, row: Row | BadRow) -> Asked:
+    """A row as a recording; paths count from the manifest's folder."""
+    if isinstance(row, BadRow):
+        return Asked(file=path, line=row.line, refusal=VoiceFailure("bad_row", str(row)))
+    asked = Asked(file=path.parent / row.source, line=row.line, channel=row.channel, speaker_id=row.speaker_id)
+    if not _ADDRESS.match(row.source):
+        return asked
+    why = f"{row.source[:_SHOWN]} is an address, and this looks at files alone; download it and name the file"
+    return replace(asked, file=path, refusal=VoiceFailure("unreadable_source", why))
+
+
+def _inside(folder: Path) -> list[Path]:
+    return sorted(
+        path
+        for path in folder.rglob("*")
+        if path.suffix.lower() in _SUFFIXES
+        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
+        and path.is_file()
+    )
