@@ -19,7 +19,9 @@ NOISY_DB = 8.0
 CLIPPED = 0.005
 MUSIC_S = 1.0
 TONE_S = 1.0
-VOICES_P10, VOICES_P10_NARROW = 0.33, 0.30  # see measures.voices_p10
+VOICES_P10, VOICES_P10_NARROW = 0.30, 0.25  # see measures.voices
+VOICES_PARTED, VOICES_PARTED_FEW = 0.70, 0.60
+_FEW_S = 10.0  # of speech: a dozen windows
 OVERLAP = 0.04  # see measures.overlap
 
 CODES = {
@@ -207,15 +209,19 @@ def unfit_voices(found: Measures, at: Span) -> VoiceFailure | None:
             value=found.overlap,
             limit=OVERLAP,
         )
-    least = VOICES_P10_NARROW if found.narrow_band else VOICES_P10
-    if found.voices_p10 < least:
-        return VoiceFailure(
-            "several_voices",
-            f"voice likeness {found.voices_p10:.2f} within {between(at)}, {least:.2f} needed; name the channel the "
-            "speaker is on, or cut out a stretch in which the speaker alone speaks",
-            value=found.voices_p10,
-            limit=least,
-        )
+    few = found.speech_s < _FEW_S
+    for likeness, least in (
+        (found.voices_p10, VOICES_P10_NARROW if found.narrow_band else VOICES_P10),
+        (found.voices_parted, VOICES_PARTED_FEW if few else VOICES_PARTED),
+    ):
+        if likeness < least:
+            return VoiceFailure(
+                "several_voices",
+                f"voice likeness {likeness:.2f} within {between(at)}, {least:.2f} needed; name the channel the speaker "
+                "is on, or cut out a stretch in which the speaker alone speaks",
+                value=likeness,
+                limit=least,
+            )
     return None
 
 

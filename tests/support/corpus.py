@@ -233,7 +233,7 @@ def conversation(
             stage.say(a.name, utterance, channel=side, gap_s=float(rng.uniform(0.1, 0.5)))
         stage.say(
             b.name,
-            next(other),
+            next(other)[: round(float(rng.uniform(3, 6)) * RATE_HZ)],
             channel=1 - side if channels == 2 else 0,
             gap_s=float(rng.uniform(0.15, 0.6)),
             gain_db=float(rng.uniform(-6, 3)),

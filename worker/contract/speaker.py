@@ -43,6 +43,7 @@ class MeasuresDocument(_Wire):
     music_s: float | None
     tone_s: float | None
     voices_p10: float | None
+    voices_parted: float | None
     overlap: float | None
     score: float | None
 

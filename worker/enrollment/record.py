@@ -112,6 +112,7 @@ class Measures:
     music_s: float | None = None
     tone_s: float | None = None
     voices_p10: float | None = None
+    voices_parted: float | None = None
     overlap: float | None = None
     score: float | None = None
 
