@@ -242,6 +242,8 @@ class _Last:
         self._recording: Recording | None = None
 
     def read(self, channel: int | None) -> Recording:
+        if self._recording and self._recording.channels == 1 and not channel:
+            return self._recording  # its one channel is the mean of all
         if self._recording is None or channel != self._channel:
             self._recording = None  # before the next one takes its memory
             self._recording, self._channel = self._read(channel), channel

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from engine.voice import windows
 from engine.voice.failure import VoiceFailure
-from engine.voice.preflight import Rules, choose, inspect
+from engine.voice.preflight import Rules, choose, inspect, mine
 from engine.voice.recording import Recording, cut, decode, to_wav
 from engine.voice.samples import RATE_HZ
 from engine.voice.speech import Span
@@ -45,6 +45,17 @@ def test_the_dense_stretch_is_found_in_a_long_recording() -> None:
     assert 38 <= found.end_s <= 40
     assert found.measures.speech_s > 12
     assert found.measures.longest_pause_s < 1.2
+
+
+def test_a_recording_of_one_channel_is_decoded_once() -> None:
+    asked = []
+
+    def read(channel: int | None) -> Recording:
+        asked.append(channel)
+        return recording(said("1998", seconds=14))
+
+    assert mine(voice(), read, RULES).windows
+    assert asked == [0]
 
 
 def test_the_engine_measures_what_the_workshop_measured() -> None:
