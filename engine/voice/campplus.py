@@ -50,7 +50,7 @@ def build(weights: Mapping[str, NDArray[Any]]) -> onnx.ModelProto:
     x = _norm(graph, x, "xvector.dense.nonlinear.batchnorm")
     graph.node("Squeeze", [x, graph.constant(np.array([2]))], output="embedding")
     return graph.model(
-        "campplus", takes=("feats", ["batch", "frames", _BINS]), gives=("embedding", ["batch", DIMENSION])
+        "campplus", takes={"feats": ["batch", "frames", _BINS]}, gives={"embedding": ["batch", DIMENSION]}
     )
 
 

@@ -9,6 +9,7 @@ file is opened here and not by FFmpeg, so that no name can mean a protocol.
 """
 
 import io
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -165,4 +166,7 @@ def _unit(data: NDArray[Any]) -> NDArray[np.float32]:
     if np.issubdtype(data.dtype, np.integer):
         return data.astype(np.float32) / np.float32(2.0 ** (8 * data.dtype.itemsize - 1))
     with np.errstate(all="ignore"):  # a broken stream holds any float
-        return np.nan_to_num(data.astype(np.float32), nan=0.0, posinf=1.0, neginf=-1.0)
+        found = data.astype(np.float32, copy=False)
+        if math.isfinite(np.vdot(found, found)):  # as nearly always, and ten times as fast to find out
+            return found
+        return np.nan_to_num(found, nan=0.0, posinf=1.0, neginf=-1.0)

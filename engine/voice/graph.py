@@ -25,10 +25,12 @@ class Graph:
         self._nodes: list[onnx.NodeProto] = []
         self._initializers: list[onnx.TensorProto] = []
 
-    def node(self, kind: str, inputs: Sequence[str], *, output: str = "", **attributes: Any) -> str:
-        """Add a node and return the name of its output."""
+    def node(
+        self, kind: str, inputs: Sequence[str], *, output: str = "", more: Sequence[str] = (), **attributes: Any
+    ) -> str:
+        """Add a node and return the name of its output; `more` names the outputs after the first."""
         name = output or f"{kind.lower()}_{len(self._nodes)}"
-        self._nodes.append(helper.make_node(kind, list(inputs), [name], **attributes))
+        self._nodes.append(helper.make_node(kind, list(inputs), [name, *more], **attributes))
         return name
 
     def constant(self, value: NDArray[Any]) -> str:
@@ -56,16 +58,19 @@ class Graph:
         self._initializers.append(numpy_helper.from_array(self.take(name), name))
         return name
 
-    def model(self, name: str, *, takes: tuple[str, Shape], gives: tuple[str, Shape]) -> onnx.ModelProto:
-        """Make the model; its one input and its one output are float32.
+    def model(self, name: str, *, takes: Mapping[str, Shape], gives: Mapping[str, Shape]) -> onnx.ModelProto:
+        """Make the model; its inputs and outputs are float32.
 
         Raises:
             ValueError: weights are left over.
         """
         if self._left:
             raise ValueError(f"{len(self._left)} tensors are not part of the network, such as {next(iter(self._left))}")
-        ends = [helper.make_tensor_value_info(end, TensorProto.FLOAT, shape) for end, shape in (takes, gives)]
-        graph = helper.make_graph(self._nodes, name, ends[:1], ends[1:], self._initializers)
+        inputs, outputs = (
+            [helper.make_tensor_value_info(end, TensorProto.FLOAT, shape) for end, shape in ends.items()]
+            for ends in (takes, gives)
+        )
+        graph = helper.make_graph(self._nodes, name, inputs, outputs, self._initializers)
         model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", _OPSET)], ir_version=_IR_VERSION)
         onnx.checker.check_model(model, full_check=True)
         return model

@@ -21,7 +21,7 @@ from engine.voice.rules import Rules
 from engine.voice.samples import floats
 from engine.voice.scan import scan
 from engine.voice.speech import Span, merged, without
-from engine.voice.talkers import meant, over_threshold, talkers
+from engine.voice.talkers import ALIKE, Talker, Talkers, hear, meant, over_threshold, talkers
 from engine.voice.voice import Voice
 from engine.voice.voiceprint import SamplePrint, Vector, predicted_score
 
@@ -158,7 +158,7 @@ def mine(voice: Voice, read: Read, rules: Rules, search: Search | None = None) -
         quick = _searched(voice, recording, rules, found, want=search.want)
         if not quick.refusal or quick.refusal.code not in _MANY:
             return quick
-    return _searched(voice, recording, rules, _told_apart(voice, recording, found, search.known), want=search.want)
+    return _listened(voice, recording, rules, found, search)
 
 
 def inspect(voice: Voice, recording: Recording, rules: Rules) -> tuple[Measures, SamplePrint]:
@@ -190,18 +190,29 @@ def inspect(voice: Voice, recording: Recording, rules: Rules) -> tuple[Measures,
     return measured, print_
 
 
-def _told_apart(voice: Voice, recording: Recording, found: Found, known: KnownVoice | None) -> Found:
-    """Keep the speech of the one who is meant, take that of others for what spoils a sample."""
+def _listened(voice: Voice, recording: Recording, rules: Rules, found: Found, search: Search) -> Found:  # noqa: PLR0917
+    """Tell apart who speaks, and search the speech of the one who is meant; more finely while several seem to be one."""
     longest = max(found.spans, key=lambda span: span.duration_s)
     narrow = is_narrow_band(recording.between(longest.start_s, min(longest.end_s, longest.start_s + _HEARD_S)))
-    heard = talkers(voice, recording.samples, narrow_band=narrow)
-    others = [*found.others, *heard.overlaps]
-    if len(heard.people) > 1:
-        one = meant(voice, heard.people, known, narrow_band=narrow)
-        others += heard.unclear
-        others += [span for person in heard.people if person is not one for span in person.spans]
-    apart = merged(others)
-    return replace(found, spans=without(found.spans, apart), others=apart, people=len(heard.people))
+    heard = hear(voice, recording.samples, narrow_band=narrow)
+    result = found
+    for alike in ALIKE:
+        apart = talkers(voice, recording.samples, heard, alike=alike)
+        one = meant(voice, apart.people, search.known, narrow_band=narrow)
+        result = _searched(voice, recording, rules, _of_one(found, apart, one), want=search.want)
+        if not result.refusal or result.refusal.code not in _MANY:
+            break
+    return result
+
+
+def _of_one(found: Found, apart: Talkers, one: Talker | None) -> Found:
+    """Keep the speech of the one who is meant, take that of others for what spoils a sample."""
+    others = [*found.others, *apart.overlaps]
+    if len(apart.people) > 1:
+        others += apart.unclear
+        others += [span for person in apart.people if person is not one for span in person.spans]
+    spoilt = merged(others)
+    return replace(found, spans=without(found.spans, spoilt), others=spoilt, people=max(1, len(apart.people)))
 
 
 def _searched(voice: Voice, recording: Recording, rules: Rules, found: Found, *, want: int) -> Found:
@@ -246,7 +257,9 @@ class _Last:
         self._recording: Recording | None = None
 
     def read(self, channel: int | None) -> Recording:
-        if self._recording is None or (channel != self._channel and self._recording.channels > 1):
+        if self._recording and self._recording.channels == 1 and not channel:
+            return self._recording  # its one channel is the mean of all
+        if self._recording is None or channel != self._channel:
             self._recording = None  # before the next one takes its memory
             self._recording, self._channel = self._read(channel), channel
         return self._recording

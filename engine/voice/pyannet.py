@@ -48,7 +48,7 @@ def build(weights: Mapping[str, NDArray[Any]]) -> onnx.ModelProto:
         x = graph.node("LeakyRelu", [_linear(graph, x, f"linear.{layer}")], alpha=_SLOPE)
     x = graph.node("Transpose", [_linear(graph, x, "classifier")], perm=[1, 0, 2])
     graph.node("LogSoftmax", [x], output="logp", axis=2)
-    return graph.model("pyannet", takes=("wav", ["batch", 1, "samples"]), gives=("logp", ["batch", "frames", CLASSES]))
+    return graph.model("pyannet", takes={"wav": ["batch", 1, "samples"]}, gives={"logp": ["batch", "frames", CLASSES]})
 
 
 def filters(

@@ -19,9 +19,10 @@ NOISY_DB = 8.0
 CLIPPED = 0.005
 MUSIC_S = 1.0
 TONE_S = 1.0
-VOICES_P10, VOICES_P10_NARROW = 0.30, 0.25  # see measures.voices
-VOICES_PARTED, VOICES_PARTED_FEW = 0.70, 0.60
 _FEW_S = 10.0  # of speech: a dozen windows
+_P10 = {False: 0.30, True: 0.25}  # see measures.voices; by whether the band is narrow
+_P10_FEW = {False: 0.40, True: 0.34}
+_PARTED, _PARTED_FEW = 0.70, 0.60
 OVERLAP = 0.04  # see measures.overlap
 
 CODES = {
@@ -211,8 +212,8 @@ def unfit_voices(found: Measures, at: Span) -> VoiceFailure | None:
         )
     few = found.speech_s < _FEW_S
     for likeness, least in (
-        (found.voices_p10, VOICES_P10_NARROW if found.narrow_band else VOICES_P10),
-        (found.voices_parted, VOICES_PARTED_FEW if few else VOICES_PARTED),
+        (found.voices_p10, (_P10_FEW if few else _P10)[found.narrow_band]),
+        (found.voices_parted, _PARTED_FEW if few else _PARTED),
     ):
         if likeness < least:
             return VoiceFailure(

@@ -91,12 +91,10 @@ def scan(voice: Voice, samples: Samples) -> Scan:
         clipped[here] = (np.abs(rows) >= _CLIP_LEVEL).mean(axis=1)
     sounding = (chance < _SPEECH_P) & (power > _LOUD)
     for at in range(0, count, _BLOCK):
-        if sounding[at : at + _BLOCK].any():
+        heard = np.flatnonzero(sounding[at : at + _BLOCK])
+        if len(heard):
             piece = floats(samples[at * CHUNK : (at + _BLOCK + _LATER + 1) * CHUNK])
-            found_lasting, found_lines = _tonal(piece)
-            kept = min(len(found_lines), _BLOCK)
-            lines[at : at + kept] = found_lines[:kept]
-            lasting[at : at + min(len(found_lasting), kept)] = found_lasting[:kept]
+            lasting[at + heard], lines[at + heard] = _tonal(piece, heard)
     tone = _runs(sounding & (lines >= _TONE), at_least=_TONE_CHUNKS)
     music = sounding & ~tone & (_mean(lasting, sounding & ~tone & np.isfinite(lasting)) >= _MUSIC)
     return Scan(len(samples) / RATE_HZ, chance, power, clipped, music, tone)
@@ -115,19 +113,33 @@ def spans_of(flags: NDArray[np.bool_], *, close_s: float, least_s: float) -> tup
     return tuple(span for span in found if span.duration_s >= least_s)
 
 
-def _tonal(samples: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Per chunk: how alike its spectrum is to that 0.19 s later, and the share of its strongest lines."""
+def _tonal(samples: NDArray[np.float32], here: NDArray[np.intp]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Of these chunks: how alike their spectra are to those 0.19 s later, and the share of their strongest lines.
+
+    A window reaches into the next chunk. Where there is none the share is 0, where no later one is likeness is NaN.
+    """
+    lasting, lines = np.full(len(here), np.nan, np.float32), np.zeros(len(here), np.float32)
     if len(samples) < _WINDOW:
-        return np.zeros(0, np.float32), np.zeros(0, np.float32)
+        return lasting, lines
     frames = np.lib.stride_tricks.sliding_window_view(samples, _WINDOW)[::CHUNK]
-    spectrum = np.fft.rfft(frames * np.hanning(_WINDOW).astype(np.float32), axis=1)[:, _LOW:_HIGH]
-    power = (spectrum.real**2 + spectrum.imag**2).astype(np.float32)
-    strongest = np.partition(power, -_PEAKS, axis=1)[:, -_PEAKS:].sum(axis=1)
-    lines = strongest / np.maximum(power.sum(axis=1), np.float32(1e-12))
+    is_whole, has_later = here < len(frames), here + _LATER < len(frames)
+    rows = np.union1d(here[is_whole], here[has_later] + _LATER)
+    power = _power(frames[rows])
+    own, before = np.searchsorted(rows, here[is_whole]), np.searchsorted(rows, here[has_later])
+    strongest = np.partition(power[own], -_PEAKS, axis=1)[:, -_PEAKS:].sum(axis=1)
+    lines[is_whole] = strongest / np.maximum(power[own].sum(axis=1), np.float32(1e-12))
     level = np.log(power + np.float32(1e-9))
     above = np.maximum(level - _smoothed(level), 0)
     above /= np.maximum(np.linalg.norm(above, axis=1, keepdims=True), 1e-9)
-    return np.einsum("ij,ij->i", above[:-_LATER], above[_LATER:]), lines
+    after = np.searchsorted(rows, here[has_later] + _LATER)
+    lasting[has_later] = np.einsum("ij,ij->i", above[before], above[after])
+    return lasting, lines
+
+
+def _power(frames: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Power of the lines between 250 and 3600 Hz."""
+    spectrum = np.fft.rfft(frames * np.hanning(_WINDOW).astype(np.float32), axis=1)[:, _LOW:_HIGH]
+    return np.asarray(spectrum.real**2 + spectrum.imag**2, np.float32)
 
 
 def _smoothed(rows: NDArray[np.float32]) -> NDArray[np.float32]:

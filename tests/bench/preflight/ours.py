@@ -1,0 +1,76 @@
+"""Our preflight as the workshop runs it: `preflight.mine` over a decoder in a child of its own.
+
+Time goes to steps by wrapping the functions that `mine` calls, by name: a step that is renamed ends the bench, one that
+is added shows up in the rest. In: a recording to warm up with. CPU seconds are those of this process and its decoder.
+"""
+
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from engine.voice import measures, preflight
+from engine.voice.apart import Decoders
+from engine.voice.recording import Recording
+from engine.voice.voice import Voice
+from tests.bench.preflight.serving import Steps, own_clock, serve
+from tests.support.voices import voice
+
+_WATCHED = (
+    (Voice, "probabilities", "speech"),
+    (preflight, "scan", "music and tones"),
+    (preflight, "split", "legs"),
+    (preflight, "_chosen", "legs"),
+    (preflight, "_ranked", "ranking"),
+    (measures, "sound", "measures"),
+    (preflight, "_told_apart", "who speaks"),
+    (measures, "with_voices", "voices"),
+)
+
+
+def main() -> None:
+    """Serve."""
+    models, decoders = voice(), Decoders()
+    steps = Steps(_clock)
+    for owner, function, name in _WATCHED:
+        steps.watch(owner, function, name)
+
+    def look(path: Path) -> dict[str, Any]:
+        def read(channel: int | None) -> Recording:
+            with steps.step("decode"):
+                return decoders.decode(path, channel=channel)
+
+        found = preflight.mine(models, read, preflight.Rules(), preflight.Search())
+        return told(found)
+
+    with decoders:
+        serve(look, steps=steps, warm_up=Path(sys.argv[1]))
+
+
+def told(found: preflight.Found) -> dict[str, Any]:
+    """What was found, in short."""
+    best = found.windows[0] if found.windows else None
+    return {
+        "seconds": found.duration_s,
+        "speech_s": round(sum(span.duration_s for span in found.leg.spans()), 1),
+        "people": found.people,
+        "best": [best.start_s, best.end_s] if best else None,
+        "measures": best.measures.told() if best else None,
+    }
+
+
+def _clock() -> float:
+    return own_clock() + sum(map(_of_child, children()))
+
+
+def children() -> list[int]:
+    """The processes that this one has started and that live."""
+    return [int(one) for path in Path("/proc/self/task").glob("*/children") for one in path.read_text().split()]
+
+
+def _of_child(pid: int) -> float:
+    return time.clock_gettime((~pid << 3) | 2)  # the kernel's number for another process's CPU clock
+
+
+if __name__ == "__main__":
+    main()
