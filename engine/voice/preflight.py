@@ -191,7 +191,7 @@ def inspect(voice: Voice, recording: Recording, rules: Rules) -> tuple[Measures,
 
 
 def _listened(voice: Voice, recording: Recording, rules: Rules, found: Found, search: Search) -> Found:  # noqa: PLR0917
-    """Tell apart who speaks, and search the speech of the one who is meant; more finely while several seem to be one."""
+    """Tell apart who speaks, and search the speech of who is meant; more finely while several seem to be one."""
     longest = max(found.spans, key=lambda span: span.duration_s)
     narrow = is_narrow_band(recording.between(longest.start_s, min(longest.end_s, longest.start_s + _HEARD_S)))
     heard = hear(voice, recording.samples, narrow_band=narrow)
@@ -328,4 +328,4 @@ def _judged(voice: Voice, recording: Recording, rules: Rules, *, at: Span, found
         return refusal
     measured = measuring.with_voices(voice, sound, samples, spoken)
     score = predicted_score([_print(measured, np.zeros(0, np.float32))])
-    return refusals.unfit_voices(measured, at) or Window(at.start_s, at.end_s, found.leg.channel, measured, score)
+    return refusals.unfit_voices(measured, at, people=found.people) or Window(at.start_s, at.end_s, found.leg.channel, measured, score)

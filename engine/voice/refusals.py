@@ -200,8 +200,8 @@ def unfit_sound(found: Sound, at: Span, rules: Rules) -> VoiceFailure | None:
     return None
 
 
-def unfit_voices(found: Measures, at: Span) -> VoiceFailure | None:
-    """More than one person is in a stretch."""
+def unfit_voices(found: Measures, at: Span, *, people: int) -> VoiceFailure | None:
+    """More than one person is in a stretch; held against a stricter limit where several are in the recording."""
     if found.overlap > OVERLAP:
         return VoiceFailure(
             "overlapped",
@@ -213,7 +213,7 @@ def unfit_voices(found: Measures, at: Span) -> VoiceFailure | None:
     few = found.speech_s < _FEW_S
     for likeness, least in (
         (found.voices_p10, (_P10_FEW if few else _P10)[found.narrow_band]),
-        (found.voices_parted, _PARTED_FEW if few else _PARTED),
+        (found.voices_parted, _PARTED_FEW if few and people == 1 else _PARTED),
     ):
         if likeness < least:
             return VoiceFailure(

@@ -116,7 +116,8 @@ def talkers(voice: Voice, samples: Samples, heard: Heard, *, alike: float = ALIK
         if seconds < _LEAST_S and seconds < _SHARE * total_s:
             unclear += spans
         elif spans:
-            mean = np.mean([unit(vector) for vector in raw[of_group == number]], axis=0, dtype=np.float32)
+            units = np.stack([unit(vector) for vector in raw[of_group == number]])
+            mean = np.asarray(units.mean(axis=0), np.float32)
             people.append(Talker(mean, spans))
     unclear += [span for span, group in pieces if group < 0]
     people.sort(key=lambda talker: talker.speech_s, reverse=True)

@@ -35,6 +35,7 @@ _MEASURES = Measures(
     tone_s=0.0,
     consistency=0.8,
     voices_p10=math.nan,
+    voices_parted=math.nan,
     overlap=0.0,
 )
 
