@@ -328,4 +328,5 @@ def _judged(voice: Voice, recording: Recording, rules: Rules, *, at: Span, found
         return refusal
     measured = measuring.with_voices(voice, sound, samples, spoken)
     score = predicted_score([_print(measured, np.zeros(0, np.float32))])
-    return refusals.unfit_voices(measured, at, people=found.people) or Window(at.start_s, at.end_s, found.leg.channel, measured, score)
+    refusal = refusals.unfit_voices(measured, at, people=found.people)
+    return refusal or Window(at.start_s, at.end_s, found.leg.channel, measured, score)
