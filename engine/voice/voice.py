@@ -11,23 +11,23 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.voice import speech
+from engine.voice import memory, speech
 from engine.voice.embedding import Embedder, Vector
 from engine.voice.manifest import SEGMENTATION, Manifest, Provenance
 from engine.voice.samples import RATE_HZ, Samples
 from engine.voice.segmentation import Segmenter
-from engine.voice.speech import Span
+from engine.voice.speech import Span, SpeechFinder
 from engine.voice.turns import Turns
 
 
 class Voice:
     """The loaded models."""
 
-    def __init__(self, manifest: Manifest, embedder: Embedder, segmenter: Segmenter) -> None:
+    def __init__(self, manifest: Manifest, embedder: Embedder, segmenter: Segmenter, finder: SpeechFinder) -> None:
         self.manifest = manifest
         self._embedder = embedder
         self._segmenter = segmenter
-        self._finder = speech.SpeechFinder()
+        self._finder = finder
 
     @classmethod
     def load(cls, folder: Path) -> Self:
@@ -39,7 +39,10 @@ class Voice:
         manifest = Manifest.read(folder)
         beside = folder.parent / SEGMENTATION
         segmenter = Segmenter(beside / Provenance.read(beside).file)
-        return cls(manifest, Embedder(folder / manifest.file, input_name=manifest.input_name), segmenter)
+        embedder = Embedder(folder / manifest.file, input_name=manifest.input_name)
+        found = cls(manifest, embedder, segmenter, SpeechFinder(speech.network(folder.parent)))
+        memory.bound()  # loading leaves 30 MB of scraps
+        return found
 
     def centre(self, *, narrow_band: bool) -> Vector:
         """Mean vector of many speakers in one band, to be taken off before two voices are compared; (192,)."""
