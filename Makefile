@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench-governor bench-queue bench-door bench-preflight soak lock clean
+.PHONY: help demo test lint bench-governor bench-queue bench-door bench-mining bench-preflight soak lock clean
 
 help: ## show the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST)
@@ -35,6 +35,10 @@ bench-queue: $(READY) ## measure the queue beside stock arq and its peers (8 min
 
 bench-door: $(READY) ## measure the front door beside bare aiohttp and its peers (8 min; QUICK=1: 40 s)
 	$(BIN)/python -m tests.bench.door.run
+
+bench-mining: $(READY) ## measure whether the right stretch of the right voice is found, and every defect (25 min; QUICK=1: 1 min)
+	$(BIN)/voxroll model fetch
+	$(BIN)/python -m tests.bench.mining.run
 
 bench-preflight: $(READY) ## measure the preflight beside librosa, silero-vad and sliding embeddings (7 min; QUICK=1: 20 s)
 	$(BIN)/voxroll model fetch

@@ -4,6 +4,7 @@ import re
 import runpy
 from pathlib import Path
 
+from engine.voice.refusals import ADVICE, CODES
 from worker.enrollment.states import MOVES, SampleState
 
 _ROOT = Path(__file__).resolve().parents[1]
@@ -15,6 +16,12 @@ def test_the_state_diagram_is_the_transition_table() -> None:
     moves = {(str(before), str(after), fact) for (before, fact), ends in MOVES.items() for after in ends}
     assert drawn == moves
     assert {state for before, after, _ in drawn for state in (before, after)} == {str(state) for state in SampleState}
+
+
+def test_every_code_of_a_recording_is_explained() -> None:
+    rows = re.findall(r"^\| (`.+?`) \|", README, re.MULTILINE)
+    assert {code for row in rows for code in re.findall(r"`(\w+)`", row)} >= set(CODES)
+    assert all(f"`{advice}`" in README for advice in ADVICE)
 
 
 def test_the_settings_table_is_up_to_date() -> None:

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from config.settings import load as load_settings
 from engine.voice.samples import RATE_HZ
-from tests.support.speech import load, speakers, wav
+from tests.support.speech import has_readers, load, speakers, wav
 from voxroll.demo.voices import cast
 
 Samples = NDArray[np.float32]
@@ -100,8 +100,10 @@ class Talker:
 
 @cache
 def talkers() -> tuple[Talker, ...]:
-    """Ten readers and seven announcers; the readers alone have a room of their own."""
-    readers = [_talker(f"reader-{name}", paths, "wide") for name, paths in speakers().items()]
+    """Ten readers and seven announcers; the announcers alone where LibriSpeech isn't beside the checkout."""
+    readers = [
+        _talker(f"reader-{name}", paths, "wide") for name, paths in (speakers() if has_readers() else {}).items()
+    ]
     voices = cast(load_settings().cache_dir, say=lambda _line: None).voices
     announcers = [
         _talker(voice.speaker_id, voice.prompts[:120], "telephone" if voice.prompts[0].suffix == ".gsm" else "wide")
@@ -301,7 +303,7 @@ def through(call_channels: Sequence[Samples], kind: str) -> bytes:
             assert isinstance(stream, av.AudioStream)
             stream.layout = layout
             if bits:
-                stream.bit_rate = bits
+                stream.bit_rate = bits * len(call_channels)
             resampler = av.AudioResampler(
                 stream.format.name, layout, rate, frame_size=stream.codec_context.frame_size or 1024
             )
@@ -312,7 +314,7 @@ def through(call_channels: Sequence[Samples], kind: str) -> bytes:
         return file.read()
 
 
-CODECS = {  # container, codec, rate, bits per second
+CODECS = {  # container, codec, rate, bits per second and channel
     "telephone": ("wav", "pcm_mulaw", 8000, 0),
     "mp3": ("mp3", "libmp3lame", 16000, 32000),
     "mp3 8 kHz": ("mp3", "libmp3lame", 8000, 16000),

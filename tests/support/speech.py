@@ -52,9 +52,14 @@ def load(path: Path) -> Samples:
     return np.concatenate(frames).astype(np.float32)
 
 
+def has_readers() -> bool:
+    """Whether LibriSpeech's excerpts lie beside the checkout."""
+    return any((_SPEECH / _SPOKEN).glob("*.flac"))
+
+
 def readers() -> dict[str, tuple[Path, ...]]:
     """LibriSpeech's readers and nobody else: for figures that were measured on them."""
-    if not any((_SPEECH / _SPOKEN).glob("*.flac")):
+    if not has_readers():
         pytest.skip("figures of LibriSpeech need its excerpts beside the checkout")
     return speakers()
 

@@ -62,7 +62,7 @@ def _two_channels(number: int, rng: np.random.Generator) -> Case:
     a, b = pair(number)
     leakage_db = (-60.0, -30.0, -20.0)[number % 3]
     call = corpus.conversation(f"two channels {number}", a, b, rng, channels=2, leakage_db=leakage_db)
-    return Case("two channels", call, ("wide", "telephone", "opus")[number % 3])
+    return Case("two channels", call, ("wide", "telephone", "opus")[number // 3 % 3])
 
 
 def _one_channel(number: int, rng: np.random.Generator) -> Case:
