@@ -59,8 +59,8 @@ def split(scans: Sequence[Scan]) -> tuple[Leg, ...]:
     """Tell the parties of a call apart, each on its channel; none where the channels hold the same sound.
 
     What is 10 dB under another channel while that one speaks is its leakage and no speech. The leakage is the 20th
-    percentile, over the chunks in which the other speaks, of the ratio of the powers: the two parties seldom speak at
-    once, so most of these chunks hold nothing but what leaks.
+    percentile, over the louder half of the chunks in which the other speaks, of the ratio of the powers: two parties
+    seldom speak at once, so most of these chunks hold nothing but what leaks.
     """
     legs = tuple(_leg(number, scans) for number in range(len(scans)))
     if len(legs) > 1 and min(leg.leakage_db for leg in legs) > _MIXED_DB:  # NaN compares as not mixed
@@ -85,6 +85,7 @@ def _leakage_db(scan: Scan, other: Scan) -> float:
     speaks = other.chance > _SPEAKS
     if not speaks.any():
         return float("nan")
+    speaks &= other.power >= np.median(other.power[speaks])
     ratio = np.maximum(scan.power[speaks], 1e-12) / np.maximum(other.power[speaks], 1e-12)
     return float(10 * np.log10(np.percentile(ratio, _QUIET_SHARE)))
 

@@ -16,7 +16,7 @@ SLACK_S = 0.05  # codecs pad to whole frames: 30.0 s of MP3 may come out as 30.0
 SILENT_DBFS = -60.0  # a room's own noise; nobody speaks that softly into a microphone
 QUIET_DBFS = -50.0
 NOISY_DB = 8.0
-CLIPPED = 0.005
+CLIPPED = 0.0025
 MUSIC_S = 1.0
 TONE_S = 1.0
 _FEW_S = 10.0  # of speech: a dozen windows
@@ -164,7 +164,7 @@ def unfit_sound(found: Sound, at: Span, rules: Rules) -> VoiceFailure | None:
     if found.clip_ratio > CLIPPED:
         return VoiceFailure(
             "clipped",
-            f"{found.clip_ratio:.1%} of the sound at {where} is cut off at its loudest, {CLIPPED:.1%} allowed; "
+            f"{found.clip_ratio:.2%} of the sound at {where} is cut off at its loudest, {CLIPPED:.2%} allowed; "
             "lower the recording level by 6 dB or more",
             value=found.clip_ratio,
             limit=CLIPPED,

@@ -25,7 +25,7 @@ _SMOOTH = 15  # lines over which the spectrum is levelled: what stands out is a 
 _LATER = 6  # chunks (0.19 s) after which a note still sounds, and a syllable doesn't
 _PEAKS = 8  # the strongest lines; two sines fill three each
 _HELD = 31  # chunks (1 s) over which is decided
-_MUSIC = 0.5  # mean likeness of spectra 0.19 s apart, from which sound is music
+_MUSIC = 0.45  # mean likeness of spectra 0.19 s apart, from which sound is music
 _TONE = 0.98  # of the power in the strongest lines, from which sound is a tone
 _TONE_CHUNKS = 4  # 0.13 s of it
 

@@ -21,6 +21,7 @@ from engine.voice.preflight import Found, Rules, Search, mine
 from engine.voice.recording import Recording, decode
 from engine.voice.samples import RATE_HZ
 from tests.bench import report
+from tests.bench.mining import predictor
 from tests.bench.mining.cases import KINDS, Case, case
 from tests.bench.report import Bar
 from tests.support import corpus
@@ -205,11 +206,21 @@ def main() -> None:
     by_kind: dict[str, list[Outcome]] = defaultdict(list)
     for outcome in outcomes:
         by_kind[outcome.kind].append(outcome)
-    bars = [*_windows(by_kind), *_defects(by_kind), *_speech(by_kind), *_verification(by_kind["one channel"])]
+    with ProcessPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+        talkers = range(2 if os.environ.get("QUICK") else len(corpus.talkers()))
+        graded = [one for found in pool.map(predictor.foretold, talkers) for one in found]
+    bars = [
+        *_windows(by_kind),
+        *_defects(by_kind),
+        *_speech(by_kind),
+        *_verification(by_kind["one channel"]),
+        *_grades(graded),
+    ]
     report.bars("the bars", bars)
     report.write(
         _REPORT,
         bars,
+        quality=quality,
         runs=[_told(outcome) for outcome in outcomes],
         versions=report.versions("av", "numpy", "onnxruntime"),
     )
@@ -278,6 +289,15 @@ def _verification(outcomes: list[Outcome]) -> list[Bar]:
         *(Bar(f"EER mined less {name}", mined - rate, 0.0, "%", "at most") for name, rate, _ in others),
         *(Bar(f"speech mined less {name}", mined_s - seconds, 0.0, "s") for name, _, seconds in others),
     ]
+
+
+def _grades(graded: Sequence[predictor.Foretold]) -> dict[str, object]:
+    rho = predictor.rank_correlation((one.predicted, one.score) for one in graded)
+    table = predictor.confusion(graded)
+    columns = ["grade", *(f"UNDER {cut}" for cut in predictor.CUTS), f"{predictor.CUTS[-1]} AND OVER"]
+    title = f"{len(graded)} samples by grade and by score with held-out speech; rank correlation {rho:.2f}"
+    report.table(title, columns, [[g, *map(str, row)] for g, row in zip(predictor.GRADES, table, strict=True)])
+    return {"rank_correlation": rho, "grades": predictor.GRADES, "cuts": predictor.CUTS, "confusion": table}
 
 
 def _told(outcome: Outcome) -> dict[str, object]:

@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from config.settings import load as load_settings
 from engine.voice.failure import VoiceFailure
 from engine.voice.recording import cut, decode
 from engine.voice.samples import floats
@@ -32,8 +33,8 @@ def test_every_format_gives_the_same_sound(kind: str) -> None:
     original = said("1998", seconds=8)
     recording = decode(encoded(kind, original))
     assert recording.native_rate_hz == FORMATS[kind][2]
-    assert recording.channels == (2 if FORMATS[kind][3] == "stereo" else 1)
-    assert recording.duration_s == pytest.approx(8, abs=0.1)
+    assert recording.channels == {"mono": 1, "stereo": 2, "7.1": 8}[FORMATS[kind][3]]
+    assert recording.duration_s == pytest.approx(8, abs=0.15)  # ADPCM fills its last block
     assert len(recording.samples) == round(recording.duration_s * 16000)
     assert not recording.truncated
     # codecs shift by up to some 40 ms: take the best alignment, on what passes through all of them
@@ -41,7 +42,20 @@ def test_every_format_gives_the_same_sound(kind: str) -> None:
     found = floats(recording.samples)
     cross = np.fft.irfft(np.fft.rfft(found, span) * np.conj(np.fft.rfft(original, span)))
     size = np.linalg.norm(found) * np.linalg.norm(original)
-    assert cross.max() / size > 0.9
+    assert cross.max() / size > (0.75 if kind == "amr" else 0.9)  # which makes speech anew rather than keeping its wave
+
+
+def test_what_only_its_name_tells_is_known_by_it(tmp_path: Path) -> None:
+    folder = load_settings().cache_dir / "voices"
+    prompts = [next(iter(sorted(folder.rglob(f"*.{suffix}"))), None) for suffix in ("gsm", "g722")]
+    for prompt in prompts:
+        if prompt is None:
+            pytest.skip("GSM and G.722 prompts come from Debian packages: run the demo once")
+        assert decode(prompt).duration_s > 0.2
+        nameless = tmp_path / "prompt"
+        nameless.write_bytes(prompt.read_bytes())
+        with pytest.raises(VoiceFailure):
+            decode(nameless)
 
 
 def test_sixteen_bit_at_16_khz_comes_through_exactly() -> None:
