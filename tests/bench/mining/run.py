@@ -209,13 +209,8 @@ def main() -> None:
     with ProcessPoolExecutor(len(os.sched_getaffinity(0))) as pool:
         talkers = range(2 if os.environ.get("QUICK") else len(corpus.talkers()))
         graded = [one for found in pool.map(predictor.foretold, talkers) for one in found]
-    bars = [
-        *_windows(by_kind),
-        *_defects(by_kind),
-        *_speech(by_kind),
-        *_verification(by_kind["one channel"]),
-        *_grades(graded),
-    ]
+    bars = [*_windows(by_kind), *_defects(by_kind), *_speech(by_kind), *_verification(by_kind["one channel"])]
+    quality = _grades(graded)
     report.bars("the bars", bars)
     report.write(
         _REPORT,
