@@ -103,14 +103,16 @@ def retry_delay(failures: int, *, is_outage: bool = False) -> timedelta:
     return min(_RETRY_FIRST * (1 << min(max(failures - 1, 0), 10)), _OUTAGE_CAP if is_outage else _RETRY_CAP)
 
 
-def _worth(sample: Sample) -> tuple[bool, int, float]:
-    """The one that left no trace first, then the least tried, then the one with the most speech.
+def _worth(sample: Sample) -> tuple[bool, int, float, float]:
+    """The one that left no trace first, then the least tried, then the one that promises most, then with most speech.
 
     What left no trace may be on its way still. If it counts while another sample is out, its seconds pass for that
     one's; its own repetition can't be mistaken.
     """
     left_no_trace = any(attempt.answer and attempt.answer.code == NO_TRACE for attempt in sample.attempts)
-    return (left_no_trace, -len(sample.attempts), sample.clip.measures.speech_s if sample.clip else 0.0)
+    measures = sample.clip.measures if sample.clip else None
+    promised = (measures.score or 0.0, measures.speech_s) if measures else (0.0, 0.0)
+    return (left_no_trace, -len(sample.attempts), *promised)
 
 
 def _submit(sample: Sample, *, now: datetime) -> Submit:

@@ -31,8 +31,9 @@ POLICY = Policy(answer_deadline=timedelta(seconds=60), give_up=timedelta(hours=1
 RECORD = Record(speaker_id=SpeakerId("s"))
 
 
-def ready(name: str, *attempts: Attempt, speech_s: float = 14.0) -> Sample:
-    clip = Clip(at=START, recipe=recipe(), measures=replace(MEASURES, speech_s=speech_s), object_key="c")
+def ready(name: str, *attempts: Attempt, speech_s: float = 14.0, score: float | None = None) -> Sample:
+    measures = replace(MEASURES, speech_s=speech_s, score=score)
+    clip = Clip(at=START, recipe=recipe(), measures=measures, object_key="c")
     return Sample(recording_id=RecordingId(name), planned_at=START, prepared=clip, attempts=attempts)
 
 
@@ -42,6 +43,13 @@ def failed(number: int, code: str = "api_unavailable", *, at: datetime = START) 
 
 
 OPEN = Attempt(attempt_id=AttemptId("open"), started_at=START)
+
+
+def test_the_sample_that_promises_most_goes_first() -> None:
+    samples = (ready("long", speech_s=20.0, score=0.6), ready("good", speech_s=14.0, score=0.8))
+    (step,) = next_steps(replace(RECORD, samples=samples), now=START, policy=POLICY)
+    assert isinstance(step, Submit)
+    assert step.recording_id == "good"
 
 
 def test_the_sample_with_most_speech_goes_first() -> None:
