@@ -179,7 +179,7 @@ def inspect(voice: Voice, recording: Recording, rules: Rules) -> tuple[Measures,
     seen = scan(voice, samples)
     found, spoken = measuring.sound(seen, samples)
     whole = Span(0.0, recording.duration_s)
-    refusal = refusals.speechless(seen) or refusals.too_little_speech(found, whole, rules, spans=(), truncated=False)
+    refusal = refusals.speechless(seen) or refusals.too_little_speech(found, whole, rules)
     if refusal:
         raise refusal
     measured = measuring.with_voices(voice, found, samples, spoken)
@@ -322,7 +322,7 @@ def _judged(voice: Voice, recording: Recording, rules: Rules, *, at: Span, found
     samples = recording.between(at.start_s, at.end_s)
     sound, spoken = measuring.sound(scan(voice, samples), samples)
     refusal = refusals.too_little_speech(
-        sound, at, rules, spans=found.spans, truncated=found.truncated
+        sound, at, rules, spans=found.spans, truncated=found.truncated, people=found.people
     ) or refusals.unfit_sound(sound, at, rules)
     if refusal:
         return refusal

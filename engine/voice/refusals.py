@@ -127,7 +127,7 @@ def speechless(seen: Scan) -> VoiceFailure | None:
 
 
 def too_little_speech(
-    found: Sound, at: Span, rules: Rules, *, spans: Sequence[Span], truncated: bool
+    found: Sound, at: Span, rules: Rules, *, spans: Sequence[Span] = (), truncated: bool = False, people: int = 1
 ) -> VoiceFailure | None:
     """Somebody speaks in a stretch, but not for long enough.
 
@@ -137,6 +137,7 @@ def too_little_speech(
         rules: what it must be.
         spans: where the speaker speaks in the whole recording.
         truncated: the recording is longer than what was looked at.
+        people: who speak in it.
     """
     if found.speech_s >= rules.min_speech_s:
         return None
@@ -146,8 +147,9 @@ def too_little_speech(
         seen = "in the part that was searched" if truncated else "in the same recording"
         way_out = (
             f"{speech_s(tuple(others)):.1f} s more are {seen}, {most.duration_s:.1f} s of it at {between(most)}, "
-            "too far apart for one sample; record continuous speech"
+            "too far apart for one sample; "
         )
+        way_out += "hand in a recording in which nobody speaks in between" if people > 1 else "record continuous speech"
     else:
         way_out = f"speak for at least {_up(rules.min_speech_s - found.speech_s):g} s more"
     return VoiceFailure(
