@@ -126,7 +126,7 @@ def speechless(seen: Scan) -> VoiceFailure | None:
     )
 
 
-def too_little_speech(
+def too_little_speech(  # noqa: PLR0913  what is known of the rest of the recording
     found: Sound, at: Span, rules: Rules, *, spans: Sequence[Span] = (), truncated: bool = False, people: int = 1
 ) -> VoiceFailure | None:
     """Somebody speaks in a stretch, but not for long enough.
