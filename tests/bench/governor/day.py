@@ -22,7 +22,7 @@ from redis.asyncio import Redis
 
 from config.settings import Api, Settings, Webhook
 from tests.bench.governor.provider import CALLS, WINDOW, Provider
-from tests.bench.governor.shelves import Callbacks, Clips, Records
+from tests.bench.governor.shelves import Callbacks, Clips, Records, Voices
 from tests.bench.governor.virtual import Clock, redis_client
 from tests.support.lives import MEASURES, recipe
 from worker import reconcile, submit, sweep
@@ -176,7 +176,7 @@ async def live(plan: Plan, clock: Clock, *, folder: Path, redis_path: str) -> tu
             stack.push_async_callback(redis.aclose, close_connection_pool=True)
             http = await stack.enter_async_context(_session(path, noted, clock))
             api = EnrollmentApi.over(redis, http, account=settings.account, api=settings.api, clock=clock.ms)
-            shelves = {"store": records, "journal": callbacks, "queue": queue, "objects": Clips()}
+            shelves = {"store": records, "journal": callbacks, "queue": queue, "objects": Clips(), "voices": Voices()}
             shop = _workshop(settings, api, clock, stack, **shelves)
             queue.workers.append(Worker(shop))
         beside = [
@@ -262,7 +262,7 @@ def _settings() -> Settings:
 def _workshop(
     settings: Settings, api: EnrollmentApi, clock: Clock, stack: contextlib.AsyncExitStack, **shelves: Any
 ) -> Workshop:
-    """A workshop whose store, queue, journal and objects are shelves; it measures no recording."""
+    """A workshop whose store, queue, journal, objects and voices are shelves; it measures no recording."""
     nobody = cast("Any", None)
     threads = stack.enter_context(ThreadPoolExecutor(1))
     others = {"fetcher": nobody, "voice": nobody, "rules": nobody, "threads": threads, "decoders": nobody}

@@ -8,7 +8,7 @@ from datetime import datetime
 from tests.bench.governor.virtual import Clock
 from worker.enrollment.advance import advance
 from worker.enrollment.facts import Fact
-from worker.enrollment.record import Record, SpeakerId
+from worker.enrollment.record import Record, RecordingId, Sample, SpeakerId
 from worker.enrollment.states import SpeakerState, speaker_state
 from worker.enrollment.steps import Policy, due_at
 from worker.store.journal import Callback
@@ -97,3 +97,16 @@ class Clips:
 
     async def get(self, key: str) -> bytes:
         return key.encode()
+
+
+class Voices:
+    """The voices, none of which is known: the day has no audio."""
+
+    async def print_of(self, sample: Sample) -> None:
+        """No sample has a print."""
+
+    async def learn(self, record: Record, recording_ids: Collection[RecordingId]) -> None:
+        """There is nothing to learn."""
+
+    async def forget(self, speaker_id: SpeakerId) -> None:
+        """There is nothing to forget."""
