@@ -23,7 +23,7 @@ _WATCHED = (
     (preflight, "_chosen", "legs"),
     (preflight, "_ranked", "ranking"),
     (measures, "sound", "measures"),
-    (preflight, "_told_apart", "who speaks"),
+    (preflight, "_listened", "who speaks"),
     (measures, "with_voices", "voices"),
 )
 
