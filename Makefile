@@ -36,7 +36,7 @@ bench-queue: $(READY) ## measure the queue beside stock arq and its peers (8 min
 bench-door: $(READY) ## measure the front door beside bare aiohttp and its peers (8 min; QUICK=1: 40 s)
 	$(BIN)/python -m tests.bench.door.run
 
-bench-mining: $(READY) ## measure whether the right stretch of the right voice is found, and every defect (25 min; QUICK=1: 1 min)
+bench-mining: $(READY) ## measure whether the right stretch of the right voice is found, and every defect (12 min; QUICK=1: 1 min)
 	$(BIN)/voxroll model fetch
 	$(BIN)/python -m tests.bench.mining.run
 
