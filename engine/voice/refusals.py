@@ -214,7 +214,7 @@ def unfit_voices(found: Measures, at: Span, *, people: int) -> VoiceFailure | No
         )
     few = found.speech_s < _FEW_S
     for likeness, least in (
-        (found.voices_p10, (_P10_FEW if few else _P10)[found.narrow_band]),
+        (found.voices_p10, (_P10_FEW if few and people > 1 else _P10)[found.narrow_band]),
         (found.voices_parted, _PARTED_FEW if few and people == 1 else _PARTED),
     ):
         if likeness < least:
