@@ -17,7 +17,8 @@ from engine.voice.voice import Voice
 _BLOCK = 2048  # chunks worked on at one time
 _CLIP_LEVEL = 0.985
 _LOUD = 1e-5  # power of -50 dBFS; what is softer is background, whatever it is made of
-_SPEECH_P = 0.2  # chunks under it are not speech
+_SPEECH_P, _SURELY = 0.2, 0.7  # chunks under the one are not speech, over the other surely are
+_UNDER = 10**-2.5  # of the speech's power: the hum of a reader's room lasts as music does, only softer
 
 _WINDOW = 2 * CHUNK  # 64 ms: 16 Hz between two lines, so partials of music stand apart
 _LOW, _HIGH = round(250 / 15.625), round(3600 / 15.625)  # lines of the band that every telephone passes
@@ -89,7 +90,7 @@ def scan(voice: Voice, samples: Samples) -> Scan:
         here = slice(at, at + len(rows))
         power[here] = np.square(rows).mean(axis=1)
         clipped[here] = (np.abs(rows) >= _CLIP_LEVEL).mean(axis=1)
-    sounding = (chance < _SPEECH_P) & (power > _LOUD)
+    sounding = (chance < _SPEECH_P) & (power > _least(power, chance))
     for at in range(0, count, _BLOCK):
         heard = np.flatnonzero(sounding[at : at + _BLOCK])
         if len(heard):
@@ -98,6 +99,12 @@ def scan(voice: Voice, samples: Samples) -> Scan:
     tone = _runs(sounding & (lines >= _TONE), at_least=_TONE_CHUNKS)
     music = sounding & ~tone & (_mean(lasting, sounding & ~tone & np.isfinite(lasting)) >= _MUSIC)
     return Scan(len(samples) / RATE_HZ, chance, power, clipped, music, tone)
+
+
+def _least(power: NDArray[np.float32], chance: NDArray[np.float32]) -> float:
+    """Power from which sound counts: -50 dBFS, and 25 dB under the speech where there is some."""
+    spoken = power[chance > _SURELY]
+    return max(_LOUD, float(spoken.mean(dtype=np.float64)) * _UNDER if len(spoken) else 0.0)
 
 
 def spans_of(flags: NDArray[np.bool_], *, close_s: float, least_s: float) -> tuple[Span, ...]:
