@@ -17,7 +17,24 @@ from voxroll.manifest import BadRow, Row
 _SUFFIXES = frozenset(
     f".{name}"
     for name in (
-        *("3gp", "aac", "aif", "aiff", "amr", "asf", "au", "avi", "caf", "flac", "g722", "m4a", "m4v", "mka", "mkv"),
+        *(
+            "3gp",
+            "aac",
+            "aif",
+            "aiff",
+            "amr",
+            "asf",
+            "au",
+            "avi",
+            "caf",
+            "flac",
+            "g722",
+            "gsm",
+            "m4a",
+            "m4v",
+            "mka",
+            "mkv",
+        ),
         *("mov", "mp3", "mp4", "oga", "ogg", "opus", "snd", "w64", "wav", "webm", "wma", "wmv"),
     )
 )

@@ -64,7 +64,7 @@ def decode(source: bytes | Path, *, channel: int | None = None, limit_s: float =
     """Decode up to `limit_s` seconds.
 
     Args:
-        source: the file's bytes, or its path (raw G.722 is known by its `.g722` name alone).
+        source: the file's bytes, or its path (raw G.722 and GSM are known by their names alone).
         channel: the one to take, from 0; None for the mean of all.
         limit_s: seconds after which decoding stops.
 

@@ -161,6 +161,7 @@ def network(models: Path) -> Path | bytes:
     try:
         with tempfile.NamedTemporaryFile(dir=models, delete=False) as work:
             work.write(built)
+        Path(work.name).chmod(0o644)  # as the other models: one may fetch them for all
         Path(work.name).rename(file)
     except OSError:
         return bytes(built)

@@ -233,7 +233,9 @@ def _pieces(
 
 
 def _over(voice: Voice, raw: Vector, known: KnownVoice, *, narrow_band: bool) -> float:
-    centre = voice.centre(narrow_band=narrow_band)
-    there = known.narrow if narrow_band or known.wide is None else known.wide
-    limit = SAME_SPEAKER_NARROW if narrow_band else SAME_SPEAKER_WIDE
-    return score(centred(raw, centre), there - centre) - limit
+    """Each side with the centre of its own band off: a voice known by telephone alone has no other."""
+    if narrow_band or known.wide is None:
+        there, limit = known.narrow - voice.centre(narrow_band=True), SAME_SPEAKER_NARROW
+    else:
+        there, limit = known.wide - voice.centre(narrow_band=False), SAME_SPEAKER_WIDE
+    return score(centred(raw, voice.centre(narrow_band=narrow_band)), there) - limit

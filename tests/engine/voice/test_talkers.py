@@ -1,11 +1,16 @@
 """Grouping of voices: by arithmetic alone, so the arithmetic is what is held."""
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from engine.voice import likeness
+from engine.voice.recording import narrowed
 from engine.voice.speech import Span, merged, without
-from engine.voice.talkers import grouped
+from engine.voice.talkers import Talker, grouped, meant
+from tests.support.speech import said, speakers
+from tests.support.voices import voice
 
 
 @given(st.lists(st.integers(0, 4), min_size=1, max_size=60), st.integers(0, 1000))
@@ -25,6 +30,16 @@ def test_average_linkage_by_hand() -> None:
     # cos 30 = 0.87 joins the first two; the third is at (cos 75 + cos 45) / 2 = 0.48 on average
     assert grouped(vectors, alike=0.5) == [0, 0, 1, 2]
     assert grouped(vectors, alike=0.47) == [0, 0, 0, 1]
+
+
+@pytest.mark.parametrize("who", [0, 1])
+def test_a_voice_known_by_telephone_alone_is_known_in_full_band(who: int) -> None:
+    readers = list(speakers())[:2]
+    found = [Talker(voice().embed(said(reader, seconds=12)), (Span(0, 12),)) for reader in readers]
+    known = likeness.known([likeness.make(voice(), narrowed(said(readers[who], seconds=12, skip=3)))])
+    assert known
+    assert known.wide is None
+    assert meant(voice(), found, known, narrow_band=False) is found[who]
 
 
 _SPANS = st.lists(st.tuples(st.floats(0, 50), st.floats(0.3, 9)), max_size=12).map(
