@@ -194,6 +194,12 @@ class Retention(_Concern):
     jobs: Duration = Field(timedelta(days=7), description="The engine's job results (the contract says 7 days).")
 
 
+class Endpoints(_Concern):
+    """Where events are posted to."""
+
+    allow_private: bool = Field(False, description="Post events to private and loopback addresses too.")
+
+
 class Log(_Concern):
     """What the processes write to standard error."""
 
@@ -233,6 +239,7 @@ class Settings(BaseSettings):
     intake: Intake = Intake()
     worker: Worker = Worker()
     retention: Retention = Retention()
+    endpoints: Endpoints = Endpoints()
     objects: Objects = Objects()
     log: Log = Log()
 

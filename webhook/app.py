@@ -1,12 +1,14 @@
 """The front door as an aiohttp application: its adapters, its routes."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 
 from aiohttp import web
 from arq.connections import ArqRedis
 
+from config.process import end
 from config.settings import Settings
-from webhook import callbacks, enrollments, health, speakers
+from webhook import callbacks, endpoints, enrollments, events, health, speakers
 from webhook.metrics import Metrics
 from webhook.problems import problems
 from webhook.receiver import Receiver
@@ -14,6 +16,8 @@ from webhook.room import ROOM, Room, utc_now
 from worker.intake import Intake
 from worker.queue.connect import client, close, wait_until_there
 from worker.queue.jobs import Queue, queue_name
+from worker.store.endpoints import Endpoints
+from worker.store.events import Bell, EventLog
 from worker.store.journal import Journal
 from worker.store.objects import ObjectStore
 from worker.store.policy import policy_of
@@ -24,6 +28,7 @@ def create_app(settings: Settings) -> web.Application:
     """The application; it connects when it starts."""
     app = web.Application(middlewares=[problems])
     app.cleanup_ctx.append(_room(settings))
+    app.on_shutdown.append(_close)
     app.add_routes(
         [
             web.post("/v1/callbacks/{token}", callbacks.receive),
@@ -36,6 +41,17 @@ def create_app(settings: Settings) -> web.Application:
             web.delete("/v1/speakers/{speaker_id}", speakers.erase),
             web.post("/v1/speakers/{speaker_id}/recordings/{recording_id}/accept", speakers.accept),
             web.post("/v1/speakers/{speaker_id}/recordings/{recording_id}/reject", speakers.reject),
+            web.get("/v1/events", events.events),
+            web.get("/v1/events/{event_id}", events.one),
+            web.get("/v1/event-types", events.catalogue),
+            web.post("/v1/endpoints", endpoints.add),
+            web.get("/v1/endpoints", endpoints.listing),
+            web.get("/v1/endpoints/{endpoint_id}", endpoints.one),
+            web.delete("/v1/endpoints/{endpoint_id}", endpoints.remove),
+            web.post("/v1/endpoints/{endpoint_id}/rotate", endpoints.rotate),
+            web.post("/v1/endpoints/{endpoint_id}/enable", endpoints.enable),
+            web.post("/v1/endpoints/{endpoint_id}/disable", endpoints.disable),
+            web.post("/v1/endpoints/{endpoint_id}/replay", endpoints.replay),
             web.get("/healthz", health.healthz),
             web.get("/readyz", health.readyz),
             web.get("/metrics", health.metrics),
@@ -50,12 +66,19 @@ def _room(settings: Settings) -> Callable[[web.Application], AsyncIterator[None]
         try:
             await wait_until_there(redis, settings.redis)
             app[ROOM] = _furnished(settings, redis)
+            ringing = asyncio.create_task(app[ROOM].bell.run())
             yield
+            await end(ringing)
             await app[ROOM].receiver.close()
         finally:
             await close(redis)
 
     return furnish
+
+
+async def _close(app: web.Application) -> None:
+    """Let those go who follow the events: they would keep their connections open for ever."""
+    app[ROOM].closing.set()
 
 
 def _furnished(settings: Settings, redis: ArqRedis) -> Room:
@@ -64,6 +87,7 @@ def _furnished(settings: Settings, redis: ArqRedis) -> Room:
     queue = Queue(redis, account=account)
     journal = Journal(redis, account=account, keep=retention.journal, most_bytes=retention.journal_bytes)
     metrics = Metrics()
+    events = EventLog(redis, account=account, kept=retention.events)
     return Room(
         settings=settings,
         redis=redis,
@@ -74,5 +98,8 @@ def _furnished(settings: Settings, redis: ArqRedis) -> Room:
         intake=Intake(store, queue, policy=policy),
         policy=policy,
         metrics=metrics,
-        receiver=Receiver(settings, journal=journal, metrics=metrics, now=utc_now),
+        receiver=Receiver(settings, journal=journal, events=events, metrics=metrics, now=utc_now),
+        events=events,
+        bell=Bell(events),
+        endpoints=Endpoints(redis, account=account),
     )

@@ -1,5 +1,8 @@
 """Counters and gauges in Prometheus' text format. Labels are codes and states, never ids."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 
@@ -27,10 +30,23 @@ class Metrics:
             registry=self.registry,
         )
 
+        self.watchers = Gauge("voxroll_event_watchers", "Who follow the events now.", registry=self.registry)
+        self.watchers_now = 0
+
+    @contextmanager
+    def watching(self) -> Iterator[None]:
+        """Count a watcher while it watches."""
+        self.watchers_now += 1
+        try:
+            yield
+        finally:
+            self.watchers_now -= 1
+
     def verdict(self, verdict: str, number: int = 1) -> None:
         """Count callbacks."""
         self.callbacks.labels(verdict).inc(number)
 
     def text(self) -> bytes:
         """All of them as text."""
+        self.watchers.set(self.watchers_now)
         return generate_latest(self.registry)

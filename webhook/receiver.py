@@ -26,6 +26,7 @@ from webhook.signature import Proof
 from worker.contract.callback import parse
 from worker.contract.token import Claims, KeyRing, verify
 from worker.enrollment.errors import RequestError
+from worker.store.events import EventLog
 from worker.store.journal import ACCEPTED, Arrived, Journal, Refused
 
 _KEPT_HEADERS = frozenset(
@@ -42,18 +43,27 @@ class Receiver:
     Args:
         settings: account, keys and limits.
         journal: where callbacks and their jobs are written.
+        events: where it is told that callbacks were refused.
         metrics: where verdicts are counted.
         now: the clock.
     """
 
-    def __init__(self, settings: Settings, *, journal: Journal, metrics: Metrics, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        journal: Journal,
+        events: EventLog,
+        metrics: Metrics,
+        now: Callable[[], datetime],
+    ) -> None:
         webhook = settings.webhook
         self._account, self._most_bytes = settings.account, webhook.max_body_bytes
         self._keys = KeyRing(webhook.token_key, webhook.former_token_keys)
         self._proof = Proof(webhook)
         self._journal, self._metrics, self._now = journal, metrics, now
         self._groups = Groups[Arrived](self._write, timeout_s=settings.redis.timeout.total_seconds())
-        self._refusals = Refusals(journal)
+        self._refusals = Refusals(journal, events, now=now)
 
     async def receive(self, request: web.Request) -> web.Response:
         """Answer one callback; the last part of its path is its token.

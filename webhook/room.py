@@ -1,7 +1,8 @@
 """What the front door's handlers work with, built once by the composition root and found under one `AppKey`."""
 
+import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from aiohttp import web
@@ -13,6 +14,8 @@ from webhook.receiver import Receiver
 from worker.enrollment.steps import Policy
 from worker.intake import Intake
 from worker.queue.jobs import Queue
+from worker.store.endpoints import Endpoints
+from worker.store.events import Bell, EventLog
 from worker.store.journal import Journal
 from worker.store.objects import ObjectStore
 from worker.store.status import StatusStore
@@ -37,6 +40,10 @@ class Room:
     policy: Policy
     metrics: Metrics
     receiver: Receiver
+    events: EventLog
+    bell: Bell
+    endpoints: Endpoints
+    closing: asyncio.Event = field(default_factory=asyncio.Event)
     now: Callable[[], datetime] = utc_now
 
 

@@ -13,6 +13,7 @@ import sys
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import structlog
@@ -31,13 +32,19 @@ from worker import functions
 from worker.api.client import EnrollmentApi
 from worker.audit import Auditor, report
 from worker.check import check
+from worker.contract.speaker import from_record
+from worker.deliver import Ways
+from worker.deliveries import Deliveries, poster
 from worker.enrollment.errors import RetryLaterError
+from worker.enrollment.record import SpeakerId
 from worker.fetch import Fetcher
 from worker.gallery import Gallery
 from worker.queue.connect import client, close, wait_until_there
 from worker.queue.jobs import Queue, queue_name
 from worker.queue.leasing import LeasingWorker
 from worker.store import keys
+from worker.store.endpoints import Endpoints
+from worker.store.events import Bell, EventLog
 from worker.store.journal import Journal
 from worker.store.objects import ObjectStore
 from worker.store.policy import policy_of
@@ -59,10 +66,13 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
     async with opened(settings) as (shop, redis):
         _log.info("worker.started", account=settings.account, api=settings.api.base_url)
         health = asyncio.ensure_future(_tell_health(redis, settings))
+        delivering = asyncio.ensure_future(_deliver(shop, redis, stop=stop))
         try:
             await _build(shop, redis, stop=stop).main()
         finally:
             health.cancel()
+            stop.set()
+            await delivering
             with contextlib.suppress(RedisError, OSError):
                 await redis.delete(keys.health(settings.account))
     _log.info("worker.stopped")
@@ -162,6 +172,20 @@ def _build(shop: Workshop, redis: ArqRedis, *, stop: asyncio.Event) -> LeasingWo
         max_jobs=shop.settings.worker.concurrency,
         ctx={"shop": shop},
     )
+
+
+async def _deliver(shop: Workshop, redis: ArqRedis, *, stop: asyncio.Event) -> None:
+    """Bring events to their endpoints."""
+    settings = shop.settings
+    log = EventLog(redis, account=settings.account, kept=settings.retention.events)
+
+    async def document(speaker_id: str) -> dict[str, Any] | None:
+        stored = await shop.store.get(SpeakerId(speaker_id))
+        return from_record(stored.record, now=shop.now(), policy=shop.policy).to_wire() if stored.version else None
+
+    async with poster(allow_private=settings.endpoints.allow_private) as post:
+        ways = Ways(log, Endpoints(redis, account=settings.account), post, document, shop.now)
+        await Deliveries(ways, Bell(log)).run(stop)
 
 
 async def _tell_health(redis: ArqRedis, settings: Settings) -> None:

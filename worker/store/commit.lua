@@ -14,8 +14,10 @@ if ARGV[4] == '' then
 else
   redis.call('ZADD', KEYS[2], ARGV[4], ARGV[3])
 end
-for i = 7, #ARGV do
-  redis.call('XADD', KEYS[3], 'MAXLEN', '~', ARGV[5], '*', 'event', ARGV[i])
+local told = #ARGV - 6
+local before = told > 0 and redis.call('HINCRBY', KEYS[1], 'told', told) - told
+for i = 1, told do
+  redis.call('XADD', KEYS[3], 'MAXLEN', '~', ARGV[5], '*', 'event', ARGV[i + 6], 'sequence', before + i)
 end
 local time, left = redis.call('TIME'), 3 + ARGV[6]
 local changed_us = string.format('%d%06d', time[1], time[2])

@@ -8,7 +8,7 @@ from worker.enrollment.states import SpeakerState
 
 
 def speaker(account: str, speaker_id: SpeakerId) -> str:
-    """Hash `version`, `record`. No TTL: the record is the product."""
+    """Hash `version`, `record`, `told` (events so far). No TTL: the record is the product."""
     return f"vx:{{{account}}}:speaker:{speaker_id}"
 
 
@@ -62,3 +62,24 @@ def voice_changes(account: str) -> str:
     No TTL: one member per speaker. Who was taken out stays as a name, by which other workers learn of it.
     """
     return f"vx:{{{account}}}:voices:changes"
+
+
+def endpoints(account: str) -> str:
+    """Hash endpoint id to its document, secrets with it. No TTL: one per endpoint, until it is removed."""
+    return f"vx:{{{account}}}:endpoints"
+
+
+def endpoint(account: str, endpoint_id: str, part: str) -> str:
+    """What is on its way to an endpoint, goes with it.
+
+    `at`: id of the last event that was looked at. `lanes`: sorted set of lanes with something left, by the time in ms
+    of their next try. `tries`: hash lane to tries of its first event. `health`: hash. `dead`: list of events that were
+    given up, the last thousand. `lead`: who delivers, with a TTL of a few seconds. No TTL of the others: bounded by
+    the events kept.
+    """
+    return f"vx:{{{account}}}:endpoint:{endpoint_id}:{part}"
+
+
+def lane(account: str, endpoint_id: str, name: str) -> str:
+    """List of ids of events of one speaker that wait for an endpoint, oldest first. No TTL: empties as they go out."""
+    return f"vx:{{{account}}}:endpoint:{endpoint_id}:lane:{name}"

@@ -1,0 +1,192 @@
+"""`/v1/endpoints`: where events are posted to. A secret is shown when it is made, and never again."""
+
+import base64
+import secrets as random
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any
+from urllib.parse import urlsplit
+
+from aiohttp import web
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+
+from webhook.body import read_body
+from webhook.events import types_of
+from webhook.room import ROOM, Room
+from worker.enrollment.errors import RequestError
+from worker.store.endpoints import Endpoint, Health, Secret
+from worker.store.events import place_at
+
+_LIMIT = 65_536
+_MOST = 100
+_SECRET_BYTES = 32
+_BY_HAND = "disabled by hand"
+_REPLAY_MOST = 100_000  # events in one replay
+
+
+class _Wire(BaseModel):
+    model_config = ConfigDict(alias_generator=to_camel, extra="forbid", frozen=True)
+
+
+class NewEndpoint(_Wire):
+    """Where to post what."""
+
+    url: Annotated[str, Field(min_length=1, max_length=2_048)]
+    types: Annotated[list[str], Field(max_length=50)] = []
+    full: bool = False
+    description: Annotated[str, Field(max_length=200)] = ""
+
+
+class Rotation(_Wire):
+    """For how long the replaced secret signs too."""
+
+    overlap_s: Annotated[int, Field(ge=0, le=30 * 86_400)] = 86_400
+
+
+class Replay(_Wire):
+    """Which events to send once more: from one time up to another."""
+
+    since: datetime
+    until: datetime | None = None
+    types: Annotated[list[str], Field(max_length=50)] = []
+
+
+async def add(request: web.Request) -> web.Response:
+    """`POST /v1/endpoints`: begins with the next event."""
+    room = request.app[ROOM]
+    wanted = NewEndpoint.model_validate_json(await read_body(request, limit=_LIMIT))
+    _check_url(wanted.url)
+    if len(await room.endpoints.all()) >= _MOST:
+        raise RequestError("too_many_endpoints", f"{_MOST} are allowed; remove one first", status=409)
+    made = Endpoint(
+        endpoint_id="ep_" + random.token_hex(8),
+        url=wanted.url,
+        types=types_of(wanted.types),
+        is_full=wanted.full,
+        description=wanted.description,
+        created_at=room.now(),
+        secrets=(Secret(value=_new_secret()),),
+    )
+    await room.endpoints.add(made, behind=(await room.events.bounds()).last)
+    told = await _document(room, made) | {"secret": made.secrets[0].value}
+    return web.json_response(told, status=201, headers={"Location": f"/v1/endpoints/{made.endpoint_id}"})
+
+
+async def listing(request: web.Request) -> web.Response:
+    """`GET /v1/endpoints`."""
+    room = request.app[ROOM]
+    return web.json_response({"endpoints": [await _document(room, one) for one in await room.endpoints.all()]})
+
+
+async def one(request: web.Request) -> web.Response:
+    """`GET /v1/endpoints/{endpointId}`."""
+    return web.json_response(await _document(request.app[ROOM], await _known(request)))
+
+
+async def remove(request: web.Request) -> web.Response:
+    """`DELETE /v1/endpoints/{endpointId}`: with all that is on its way there."""
+    known = await _known(request)
+    await request.app[ROOM].endpoints.remove(known.endpoint_id)
+    return web.Response(status=204)
+
+
+async def rotate(request: web.Request) -> web.Response:
+    """`POST /v1/endpoints/{endpointId}/rotate`: a new secret; for a time the former one signs too."""
+    room = request.app[ROOM]
+    wanted = Rotation.model_validate_json(await read_body(request, limit=_LIMIT) or b"{}")
+    while True:
+        known = await _known(request)
+        until = room.now() + timedelta(seconds=wanted.overlap_s)
+        former = tuple(
+            replace(one, until=min(one.until or until, until))
+            for one in known.secrets
+            if one.until is None or one.until > room.now()
+        )
+        after = replace(known, secrets=(Secret(value=_new_secret()), *former))
+        if await room.endpoints.change(known, after):
+            return web.json_response(await _document(room, after) | {"secret": after.secrets[0].value})
+
+
+async def enable(request: web.Request) -> web.Response:
+    """`POST /v1/endpoints/{endpointId}/enable`: goes on where it stopped."""
+    return await _switch(request, "")
+
+
+async def disable(request: web.Request) -> web.Response:
+    """`POST /v1/endpoints/{endpointId}/disable`: what comes meanwhile waits."""
+    return await _switch(request, _BY_HAND)
+
+
+async def replay(request: web.Request) -> web.Response:
+    """`POST /v1/endpoints/{endpointId}/replay`: send the events of a time once more, with the ids they had."""
+    room = request.app[ROOM]
+    wanted = Replay.model_validate_json(await read_body(request, limit=_LIMIT))
+    known, patterns = await _known(request), types_of(wanted.types)
+    until = (wanted.until or room.now()).astimezone(UTC)
+    number = await room.endpoints.replay(
+        known, room.events, behind=place_at(wanted.since.astimezone(UTC)), until=place_at(until), types=patterns,
+        now=room.now(), most=_REPLAY_MOST,
+    )  # fmt: skip
+    return web.json_response({"endpointId": known.endpoint_id, "events": number}, status=202)
+
+
+async def _switch(request: web.Request, disabled: str) -> web.Response:
+    room = request.app[ROOM]
+    while True:
+        known = await _known(request)
+        after = replace(known, disabled=disabled)
+        if known == after or await room.endpoints.change(known, after):
+            return web.json_response(await _document(room, after))
+
+
+async def _known(request: web.Request) -> Endpoint:
+    endpoint_id = request.match_info["endpoint_id"]
+    found = await request.app[ROOM].endpoints.get(endpoint_id)
+    if found is None:
+        raise RequestError("endpoint_unknown", f"{endpoint_id[:50]}: no such endpoint", status=404)
+    return found
+
+
+async def _document(room: Room, endpoint: Endpoint) -> dict[str, Any]:
+    now = room.now()
+    return {
+        "endpointId": endpoint.endpoint_id,
+        "url": endpoint.url,
+        "types": list(endpoint.types),
+        "full": endpoint.is_full,
+        "description": endpoint.description,
+        "createdAt": endpoint.created_at.isoformat(),
+        "disabled": endpoint.disabled or None,
+        "secrets": len(endpoint.signing(now)),
+        "health": _health(await room.endpoints.health(endpoint.endpoint_id)),
+    }
+
+
+def _health(found: Health) -> dict[str, Any]:
+    return {
+        "delivered": found.delivered,
+        "failed": found.failed,
+        "givenUp": found.given_up,
+        "forgotten": found.forgotten,
+        "failing": found.failing,
+        "speakersWaiting": found.waiting,
+        "lastAnswer": found.answer or None,
+        "lastTriedAt": datetime.fromtimestamp(found.tried_ms / 1000, UTC).isoformat() if found.tried_ms else None,
+    }
+
+
+def _check_url(url: str) -> None:
+    try:
+        parts = urlsplit(url)
+        fits = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0 and not parts.username
+    except ValueError:
+        fits = False
+    if not (fits and url.isascii() and url.isprintable() and " " not in url):
+        raise RequestError(
+            "invalid_request", "url: an absolute http or https URL without a password is needed", status=422
+        )
+
+
+def _new_secret() -> str:
+    return "whsec_" + base64.b64encode(random.token_bytes(_SECRET_BYTES)).decode()

@@ -1,0 +1,131 @@
+"""Events as they go out: one catalogue, one envelope, a JSON Schema for each type.
+
+Thin by default: names, seconds, grades and codes; on request the whole document of the speaker comes along. Never audio
+and never a voiceprint.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from fnmatch import fnmatchcase
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, create_model
+from pydantic.alias_generators import to_camel
+
+from worker.contract.speaker import SpeakerDocument
+from worker.enrollment.record import Quality
+
+PREFIX = "evt_"
+
+
+class _Wire(BaseModel):
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, frozen=True, extra="forbid")
+
+
+class Nothing(_Wire):
+    """The type says it all."""
+
+
+class SampleData(_Wire):
+    """One sample of the speaker."""
+
+    recording_id: str
+    source: str = Field(description="The recording's name, as it was handed in.")
+    code: str | None = Field(description="Why, where there is a reason.")
+
+
+class ConflictData(_Wire):
+    """Two voices that may be one, or one that may be another's."""
+
+    recording_id: str
+    other_speaker_id: str
+    score: float = Field(description="Cosine of the two voices, -1 to 1.")
+    threshold: float = Field(description="From which on two voices are taken for one.")
+
+
+class ProgressData(_Wire):
+    """What the API holds of the speaker now."""
+
+    total_speech_duration: float = Field(description="Seconds of speech in all samples.")
+    enrollment_quality: Quality | None
+
+
+class RefusedData(_Wire):
+    """Callbacks that were refused lately."""
+
+    verdict: str = Field(description="Why: the code of the refusal.")
+    count: int = Field(description="So many, since the last event of this verdict.")
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One type of the catalogue."""
+
+    says: str
+    data: type[_Wire]
+
+
+CATALOGUE = {
+    "enrollment.started": Kind("The first sample of the speaker was handed in.", Nothing),
+    "enrollment.improved": Kind("The API holds more or better speech than before.", ProgressData),
+    "enrollment.completed": Kind("The enrollment is complete: there is enough speech.", ProgressData),
+    "enrollment.settled": Kind("The goal is met; nothing more is handed in.", Nothing),
+    "enrollment.incomplete": Kind("Nothing is left to hand in, and the enrollment is not complete.", Nothing),
+    "enrollment.failed": Kind("Not one sample could be used.", Nothing),
+    "sample.held": Kind("A sample waits for a person's decision.", SampleData),
+    "sample.rejected": Kind("A recording will not do; no call was spent on it.", SampleData),
+    "sample.refused": Kind("The API refused a sample.", SampleData),
+    "sample.applied": Kind("The API applied a sample.", SampleData),
+    "sample.parked": Kind("A sample was set aside; it needs a look.", SampleData),
+    "speaker.conflict_suspected": Kind("The voice may be another speaker's.", ConflictData),
+    "speaker.erased": Kind("The speaker is forgotten for good.", Nothing),
+    "callback.refused": Kind("Callbacks came that prove nothing: forged, foreign, expired, unreadable.", RefusedData),
+}
+
+
+class EventDocument(_Wire):
+    """The envelope of every event."""
+
+    id: str = Field(description="Names the event for good; deliver it as often as you like, apply it once.")
+    type: str
+    time: datetime
+    speaker_id: str | None = None
+    sequence: int | None = Field(None, description="Counts the events of this speaker from 1, without a gap.")
+    data: dict[str, Any]
+    speaker: dict[str, Any] | None = Field(None, description="The speaker's document as it is now, where asked for.")
+    test: bool = Field(False, description="Nothing happened: somebody tries the way.")
+
+    def to_wire(self) -> dict[str, Any]:
+        """JSON-ready; what is not there is left out."""
+        return self.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+
+def schema(kind: str) -> dict[str, Any]:
+    """The JSON Schema (2020-12) of the events of one type.
+
+    Raises:
+        KeyError: no such type.
+    """
+    known = CATALOGUE[kind]
+    model = create_model(
+        kind.title().replace(".", "").replace("_", ""),
+        __base__=EventDocument,
+        __doc__=known.says,
+        type=(str, Field(json_schema_extra={"const": kind})),
+        data=(known.data, ...),
+        speaker=(SpeakerDocument | None, None),
+    )
+    found = model.model_json_schema(by_alias=True, mode="serialization")
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **found}
+
+
+def fits(kind: str, patterns: Iterable[str]) -> bool:
+    """Whether a type is one of those asked for: a name, or one with stars (`enrollment.*`); none asks for all."""
+    wanted = tuple(patterns)
+    return not wanted or any(fnmatchcase(kind, pattern) for pattern in wanted)
+
+
+def unknown(patterns: Iterable[str]) -> list[str]:
+    """Patterns that no type of the catalogue fits."""
+    return [pattern for pattern in patterns if not any(fnmatchcase(kind, pattern) for kind in CATALOGUE)]
