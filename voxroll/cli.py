@@ -15,8 +15,11 @@ from voxroll.commands import (
     decide,
     demo,
     doctor,
+    endpoints,
     enroll,
     erase,
+    events,
+    listen,
     model,
     rooms,
     status,
@@ -40,6 +43,8 @@ app = typer.Typer(
     rich_markup_mode="rich",
 )
 _callbacks = typer.Typer(help="What came to webhookUrl.", no_args_is_help=True, epilog=_EPILOG)
+_events = typer.Typer(help="What happened, as it is told to others.", no_args_is_help=True, epilog=_EPILOG)
+_endpoints = typer.Typer(help="Where events are posted to.", no_args_is_help=True, epilog=_EPILOG)
 _models = typer.Typer(help="The models that voices are measured with.", no_args_is_help=True, epilog=_EPILOG)
 
 _RUN, _WORK, _LOOK = "Run", "Enroll", "Look"
@@ -59,6 +64,16 @@ _callbacks.command("list")(told(callbacks.list_))
 for _look in (callbacks.show, callbacks.replay):
     _callbacks.command()(told(_look))
 app.add_typer(_callbacks, name="callbacks", rich_help_panel=_LOOK)
+_events.command("list")(told(events.list_))
+for _event in (events.show, events.replay, events.verify):
+    _events.command()(told(_event))
+app.add_typer(_events, name="events", rich_help_panel=_LOOK)
+for _try in (listen.listen, listen.trigger):
+    app.command(rich_help_panel=_LOOK)(told(_try))
+_endpoints.command("list")(told(endpoints.list_))
+for _endpoint in (endpoints.add, endpoints.rotate, endpoints.enable, endpoints.disable, endpoints.remove):
+    _endpoints.command()(told(_endpoint))
+app.add_typer(_endpoints, name="endpoints", rich_help_panel=_LOOK)
 app.command(rich_help_panel=_LOOK)(told(doctor.doctor))
 app.command("config", rich_help_panel=_LOOK)(told(configuration.config))
 _models.command("fetch")(told(model.fetch))

@@ -10,42 +10,26 @@ Files are streamed, never read whole. Every failure is a `CommandError`: the fro
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, aclosing
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 import aiohttp
 from pydantic import BaseModel, ValidationError
 
-from config.settings import load
-from voxroll.documents import Callback, Speaker
-from voxroll.failure import CommandError, Exit
-from voxroll.running import front_door
+from voxroll.documents import Callback, Endpoint, Event, Speaker
+from voxroll.door import Door
+from voxroll.failure import CommandError
+from voxroll.following import follow
 
 D = TypeVar("D", bound=BaseModel)
-_CONNECT_S = 5
-_SILENCE_S = 60  # an upload may last, but never stand still this long
 _POLL_S = (0.15, 2.0)  # first and longest pause between two looks at a speaker
 
 
-class Client:
+class Client(Door):
     """Speaks to one front door; use it as `async with Client() as voxroll`."""
-
-    def __init__(self, url: str | None = None) -> None:
-        """Take the front door's base URL; without one, the settings' or the one that `voxroll up` started."""
-        self.url = (url or front_door(load())).rstrip("/")
-        self._session: aiohttp.ClientSession | None = None
-
-    async def __aenter__(self) -> Self:
-        timeout = aiohttp.ClientTimeout(total=None, connect=_CONNECT_S, sock_read=_SILENCE_S)
-        self._session = aiohttp.ClientSession(timeout=timeout)
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        if self._session is not None:
-            await self._session.close()
 
     async def enroll(self, speaker_id: str, recordings: Sequence[Path | str], *, batch: str | None = None) -> Speaker:
         """Hand in recordings of one speaker: paths are uploaded, http(s) URLs are fetched by the front door.
@@ -61,7 +45,7 @@ class Client:
         document: dict[str, Any] = {}
         if urls:
             body = {"speakerId": speaker_id, "recordings": [{"source": url} for url in urls], "batch": batch}
-            document = await self._ask("POST", "/v1/enrollments", json=body)
+            document = await self.ask("POST", "/v1/enrollments", json=body)
         if files:
             document = await self._upload(speaker_id, files, batch=batch)
         return _speaker(document)
@@ -76,11 +60,11 @@ class Client:
                 content = await asyncio.to_thread(open_recording, file)
                 opened.callback(content.close)
                 form.add_field("recording", content, filename=file.name, content_type="application/octet-stream")
-            return await self._ask("POST", "/v1/enrollments", data=form)
+            return await self.ask("POST", "/v1/enrollments", data=form)
 
     async def speaker(self, speaker_id: str) -> Speaker:
         """What is known of one speaker; `CommandError` with code `speaker_unknown` where nothing is."""
-        return _speaker(await self._ask("GET", f"/v1/speakers/{quote(speaker_id, safe='')}"))
+        return _speaker(await self.ask("GET", f"/v1/speakers/{quote(speaker_id, safe='')}"))
 
     async def speakers(
         self,
@@ -101,7 +85,7 @@ class Client:
         }
         params = {"limit": "100"} | {name: value for name, value in wanted.items() if value}
         while True:
-            page = await self._ask("GET", "/v1/speakers", params=params)
+            page = await self.ask("GET", "/v1/speakers", params=params)
             for document in page["speakers"]:
                 yield _speaker(document)
             if not page.get("next"):
@@ -110,18 +94,18 @@ class Client:
 
     async def erase(self, speaker_id: str) -> Speaker:
         """Forget a speaker for good: audio, enrollment and record; whoever is erased is never enrolled again."""
-        return _speaker(await self._ask("DELETE", f"/v1/speakers/{quote(speaker_id, safe='')}"))
+        return _speaker(await self.ask("DELETE", f"/v1/speakers/{quote(speaker_id, safe='')}"))
 
     async def decide(self, speaker_id: str, recording_id: str, *, accept: bool) -> Speaker:
         """Have a held sample handed in, or never."""
         path = f"/v1/speakers/{quote(speaker_id, safe='')}/recordings/{quote(recording_id, safe='')}"
-        return _speaker(await self._ask("POST", f"{path}/{'accept' if accept else 'reject'}"))
+        return _speaker(await self.ask("POST", f"{path}/{'accept' if accept else 'reject'}"))
 
     async def callbacks(self, **filters: str) -> AsyncGenerator[Callback, None]:
         """Callbacks that came, newest first, page by page: of one `speaker`, with one `verdict`, the `refused` ones."""
         before: dict[str, str] = {}
         while True:
-            page = await self._ask("GET", "/v1/callbacks", params=filters | before)
+            page = await self.ask("GET", "/v1/callbacks", params=filters | before)
             for document in page["callbacks"]:
                 yield _read(Callback, document)
             if not page.get("next"):
@@ -130,11 +114,68 @@ class Client:
 
     async def callback(self, callback_id: str) -> Callback:
         """One callback with headers and body; `CommandError` with code `callback_unknown` where there is none."""
-        return _read(Callback, await self._ask("GET", f"/v1/callbacks/{quote(callback_id, safe='')}"))
+        return _read(Callback, await self.ask("GET", f"/v1/callbacks/{quote(callback_id, safe='')}"))
 
     async def replay(self, callback_id: str) -> Callback:
         """Have one callback reconciled once more."""
-        return _read(Callback, await self._ask("POST", f"/v1/callbacks/{quote(callback_id, safe='')}/replay"))
+        return _read(Callback, await self.ask("POST", f"/v1/callbacks/{quote(callback_id, safe='')}/replay"))
+
+    async def events(
+        self, *types: str, speaker: str = "", after: str = "", since: datetime | None = None, full: bool = False
+    ) -> AsyncGenerator[Event, None]:
+        """Events as they come, without end; behind the event `after` or from a time on, nothing is missed.
+
+        `types` are names of the catalogue, with stars (`enrollment.*`). A connection that is lost is made again, and
+        goes on behind the last event. `full` has the speaker's document in each.
+
+        Raises:
+            CommandError: `events_forgotten` where what came behind `after` is no longer kept.
+        """
+        query = {"types": ",".join(types), "speaker": speaker, "full": "true" if full else ""}
+        query |= {"since": since.isoformat() if since else ""}
+        async with aclosing(
+            follow(self, {name: value for name, value in query.items() if value}, after=after)
+        ) as found:
+            async for document in found:
+                yield _read(Event, document)
+
+    async def past_events(self, **filters: str) -> AsyncGenerator[Event, None]:
+        """Events that were, page by page: newest first, or from `since` or `after` on oldest first."""
+        forward = bool({"since", "after"} & filters.keys())
+        while True:
+            page = await self.ask("GET", "/v1/events", params=filters)
+            for document in page["events"]:
+                yield _read(Event, document)
+            if not page.get("next"):
+                return
+            filters = {name: value for name, value in filters.items() if name != "since"}
+            filters["after" if forward else "before"] = str(page["next"])
+
+    async def event(self, event_id: str) -> Event:
+        """One event; `CommandError` with code `event_unknown` where there is none."""
+        return _read(Event, await self.ask("GET", f"/v1/events/{quote(event_id, safe='')}"))
+
+    async def trigger(self, kind: str, *, speaker: str = "", data: dict[str, Any] | None = None) -> Event:
+        """Have an event told in which nothing happened, marked as a test."""
+        body = {"type": kind, "speakerId": speaker or None, "data": data}
+        return _read(Event, await self.ask("POST", "/v1/events", json=body))
+
+    async def endpoints(self) -> list[Endpoint]:
+        """Where events are posted to."""
+        return [_read(Endpoint, one) for one in (await self.ask("GET", "/v1/endpoints"))["endpoints"]]
+
+    async def add_endpoint(self, url: str, *types: str, full: bool = False, description: str = "") -> Endpoint:
+        """Have events posted to a URL; the answer alone holds the secret that they are signed with."""
+        body = {"url": url, "types": list(types), "full": full, "description": description}
+        return _read(Endpoint, await self.ask("POST", "/v1/endpoints", json=body))
+
+    async def remove_endpoint(self, endpoint_id: str) -> None:
+        """Post nothing more there, and forget what waits."""
+        await self.ask("DELETE", f"/v1/endpoints/{quote(endpoint_id, safe='')}")
+
+    async def change_endpoint(self, endpoint_id: str, what: str, **body: Any) -> dict[str, Any]:
+        """`rotate` (`overlapS`), `enable`, `disable` or `replay` (`since`, `until`, `types`)."""
+        return await self.ask("POST", f"/v1/endpoints/{quote(endpoint_id, safe='')}/{what}", json=body)
 
     async def watch(self, speaker_id: str) -> AsyncIterator[Speaker]:
         """The speaker now and again, ever less often, until nothing more is under way."""
@@ -156,29 +197,7 @@ class Client:
 
     async def ready(self) -> tuple[bool, dict[str, Any]]:
         """Whether the front door can work, and the checks it reports."""
-        return await self._request("GET", "/readyz")
-
-    async def _ask(self, method: str, path: str, **request: Any) -> dict[str, Any]:
-        ok, body = await self._request(method, path, **request)
-        if not ok:
-            code = str(body.get("code") or f"http_{body.get('status', 'error')}")
-            raise CommandError(code, str(body.get("detail") or body.get("title") or "the front door refused"))
-        return body
-
-    async def _request(self, method: str, path: str, **request: Any) -> tuple[bool, dict[str, Any]]:
-        if self._session is None:
-            raise RuntimeError("use the client as `async with Client() as voxroll`")
-        try:
-            async with self._session.request(method, self.url + path, **request) as answer:
-                body = await answer.json(content_type=None) if answer.content_type.endswith("json") else None
-                if isinstance(body, dict):
-                    return answer.ok, body
-                message = f"{self.url} answered {answer.status} without JSON: is this a front door of Voxroll?"
-                raise CommandError("not_a_front_door", message)
-        except (aiohttp.ClientConnectionError, TimeoutError) as error:
-            raise _unreachable(self.url, error) from error
-        except (aiohttp.ClientError, ValueError) as error:
-            raise CommandError("bad_answer", f"{self.url}: {error or type(error).__name__}") from error
+        return await self.request("GET", "/readyz")
 
 
 def _speaker(document: dict[str, Any]) -> Speaker:
@@ -204,9 +223,3 @@ def open_recording(file: Path) -> Any:
         raise CommandError("file_is_folder", f"{file} is a folder; `--dir` takes folders") from error
     except OSError as error:
         raise CommandError("file_unreadable", f"{file} can't be read: {error.strerror}") from error
-
-
-def _unreachable(url: str, error: Exception) -> CommandError:
-    reason = "no answer in time" if isinstance(error, TimeoutError) else "nothing listens there"
-    message = f"{url}: {reason}; `voxroll up` starts it here, VOXROLL_URL names another"
-    return CommandError("front_door_unreachable", message, exit_code=Exit.UNAVAILABLE)

@@ -88,3 +88,41 @@ class Callback(_Document):
     body_bytes: int = 0
     headers: dict[str, str] = {}
     body: str = ""
+
+
+class Event(_Document):
+    """One thing that happened."""
+
+    id: str
+    type: str
+    time: datetime
+    speaker_id: str | None = None
+    sequence: int | None = None
+    data: dict[str, Any] = {}
+    test: bool = False
+
+
+class Health(_Document):
+    """How an endpoint does."""
+
+    delivered: int = 0
+    failed: int = 0
+    given_up: int = 0
+    forgotten: int = 0
+    failing: int = 0
+    speakers_waiting: int = 0
+    last_answer: str | None = None
+    last_tried_at: datetime | None = None
+
+
+class Endpoint(_Document):
+    """Where events are posted to; `secret` is there once, right after it was made."""
+
+    endpoint_id: str
+    url: str
+    types: tuple[str, ...] = ()
+    full: bool = False
+    description: str = ""
+    disabled: str | None = None
+    secret: str | None = None
+    health: Health = Health()

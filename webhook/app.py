@@ -42,6 +42,7 @@ def create_app(settings: Settings) -> web.Application:
             web.post("/v1/speakers/{speaker_id}/recordings/{recording_id}/accept", speakers.accept),
             web.post("/v1/speakers/{speaker_id}/recordings/{recording_id}/reject", speakers.reject),
             web.get("/v1/events", events.events),
+            web.post("/v1/events", events.trigger),
             web.get("/v1/events/{event_id}", events.one),
             web.get("/v1/event-types", events.catalogue),
             web.post("/v1/endpoints", endpoints.add),

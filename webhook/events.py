@@ -14,8 +14,10 @@ from typing import Annotated, Any
 
 from aiohttp import web
 from pydantic import BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
 from redis.exceptions import RedisError
 
+from webhook.body import read_body
 from webhook.room import ROOM, Room
 from worker.contract.events import CATALOGUE, EventDocument, fits, schema, unknown
 from worker.contract.speaker import from_record
@@ -29,6 +31,7 @@ _PAGES = 20  # looked through for one answer; whoever filters goes on at `next`
 _BEAT_S = 15.0  # a comment at least so often, so that proxies keep the connection and a dead one is noticed
 _WATCHERS_MOST = 1000
 _STREAM = "text/event-stream"
+_TRIAL_LIMIT = 16_384
 
 
 class Wanted(BaseModel):
@@ -56,6 +59,16 @@ class Wanted(BaseModel):
     def fits(self, event: EventDocument) -> bool:
         """Whether it is one of those."""
         return self.speaker in {None, event.speaker_id} and fits(event.type, self.patterns)
+
+
+class Trial(BaseModel):
+    """An event to try with."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel)
+
+    type: str
+    speaker_id: str | None = None
+    data: dict[str, Any] | None = None
 
 
 def types_of(patterns: list[str]) -> tuple[str, ...]:
@@ -91,6 +104,22 @@ async def one(request: web.Request) -> web.Response:
     if event is None:
         raise RequestError("event_unknown", f"{event_id[:50]}: no such event, or it was forgotten", status=404)
     return web.json_response(event.to_wire())
+
+
+async def trigger(request: web.Request) -> web.Response:
+    """`POST /v1/events`: an event in which nothing happened, marked as a test, to try who listens."""
+    room = request.app[ROOM]
+    wanted = Trial.model_validate_json(await read_body(request, limit=_TRIAL_LIMIT))
+    types_of([wanted.type])
+    kind = CATALOGUE.get(wanted.type)
+    if kind is None:
+        raise RequestError("event_type_unknown", f"{wanted.type}: one type is needed, without stars", status=422)
+    who, at = speaker_id_of(wanted.speaker_id) if wanted.speaker_id else None, room.now()
+    event_id = await room.events.tell(wanted.type, kind.read(wanted.data), at=at, speaker_id=who, test=True)
+    (event,) = await room.events.several([place_of(event_id)])
+    if event is None:
+        raise RequestError("events_full", "VOXROLL_RETENTION_EVENTS keeps none", status=409)
+    return web.json_response(event.to_wire(), status=202)
 
 
 async def catalogue(_request: web.Request) -> web.Response:

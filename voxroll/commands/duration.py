@@ -1,6 +1,6 @@
-"""Durations on the command line: `90`, `90s`, `15m`, `2h`, as in the settings."""
+"""Durations and times on the command line: `90`, `90s`, `15m`, `2h`, as in the settings, and ISO 8601."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
 import typer
@@ -24,3 +24,20 @@ def seconds(text: str) -> float:
     except ValidationError as error:
         message = f"{text!r} is not a duration; write 90s, 15m or 2h"
         raise CommandError("bad_duration", message, exit_code=Exit.USAGE) from error
+
+
+def moment(text: str) -> datetime:
+    """Read a time: ISO 8601, in the local zone where it names none, or how long ago it was.
+
+    Raises:
+        CommandError: `bad_time`.
+    """
+    try:
+        return datetime.fromisoformat(text).astimezone()
+    except ValueError:
+        pass
+    try:
+        return datetime.now(UTC) - _READ.validate_python(text)
+    except (ValidationError, OverflowError) as error:
+        message = f"{text!r} is not a time; write 2026-11-21T09:00, or 2h for two hours ago"
+        raise CommandError("bad_time", message, exit_code=Exit.USAGE) from error

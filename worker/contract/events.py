@@ -65,6 +65,14 @@ class Kind:
     says: str
     data: type[_Wire]
 
+    def read(self, told: dict[str, Any] | None) -> dict[str, Any]:
+        """Data of this type as it is kept; an example where there is none.
+
+        Raises:
+            ValidationError: it doesn't fit the type.
+        """
+        return self.data.model_validate(told or EXAMPLES[self.data]).model_dump(mode="json", by_alias=True)
+
 
 CATALOGUE = {
     "enrollment.started": Kind("The first sample of the speaker was handed in.", Nothing),
@@ -81,6 +89,15 @@ CATALOGUE = {
     "speaker.conflict_suspected": Kind("The voice may be another speaker's.", ConflictData),
     "speaker.erased": Kind("The speaker is forgotten for good.", Nothing),
     "callback.refused": Kind("Callbacks came that prove nothing: forged, foreign, expired, unreadable.", RefusedData),
+}
+
+
+EXAMPLES: dict[type[_Wire], dict[str, Any]] = {
+    Nothing: {},
+    SampleData: {"recordingId": "0123456789abcdef", "source": "monday.wav", "code": None},
+    ConflictData: {"recordingId": "0123456789abcdef", "otherSpeakerId": "ben", "score": 0.81, "threshold": 0.62},
+    ProgressData: {"totalSpeechDuration": 42.5, "enrollmentQuality": "High"},
+    RefusedData: {"verdict": "callback_forged", "count": 1},
 }
 
 
