@@ -107,6 +107,11 @@ class Webhook(_Concern):
         SecretStr(""), description="Where set, every callback must carry it in the header Verification-Token."
     )
     max_body_bytes: int = Field(65_536, gt=0, description="Largest body of a callback.")
+    keys: Literal["auto", "required"] = Field(
+        "auto",
+        description="Whether the HTTP API asks for keys (`voxroll keys create`): `auto` does unless the front door "
+        "listens on loopback alone.",
+    )
 
 
 class Engine(_Concern):
@@ -231,6 +236,7 @@ class Settings(BaseSettings):
         "2022", description="Generation of the contract: duration rules, id spelling, callback style."
     )
     url: str = Field("", description="Front door that the command line talks to. Empty: the one `voxroll up` started.")
+    key: SecretStr = Field(SecretStr(""), description="API key that the command line and `voxroll.Client` show there.")
     redis: Redis = Redis()
     api: Api = Api()
     webhook: Webhook = Webhook()

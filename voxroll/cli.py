@@ -19,6 +19,7 @@ from voxroll.commands import (
     enroll,
     erase,
     events,
+    keys,
     listen,
     model,
     rooms,
@@ -45,6 +46,7 @@ app = typer.Typer(
 _callbacks = typer.Typer(help="What came to webhookUrl.", no_args_is_help=True, epilog=_EPILOG)
 _events = typer.Typer(help="What happened, as it is told to others.", no_args_is_help=True, epilog=_EPILOG)
 _endpoints = typer.Typer(help="Where events are posted to.", no_args_is_help=True, epilog=_EPILOG)
+_keys = typer.Typer(help="Who may use the front door.", no_args_is_help=True, epilog=_EPILOG)
 _models = typer.Typer(help="The models that voices are measured with.", no_args_is_help=True, epilog=_EPILOG)
 
 _RUN, _WORK, _LOOK = "Run", "Enroll", "Look"
@@ -74,6 +76,10 @@ _endpoints.command("list")(told(endpoints.list_))
 for _endpoint in (endpoints.add, endpoints.rotate, endpoints.enable, endpoints.disable, endpoints.remove):
     _endpoints.command()(told(_endpoint))
 app.add_typer(_endpoints, name="endpoints", rich_help_panel=_LOOK)
+_keys.command("list")(told(keys.list_))
+for _key in (keys.create, keys.revoke):
+    _keys.command()(told(_key))
+app.add_typer(_keys, name="keys", rich_help_panel=_RUN)
 app.command(rich_help_panel=_LOOK)(told(doctor.doctor))
 app.command("config", rich_help_panel=_LOOK)(told(configuration.config))
 _models.command("fetch")(told(model.fetch))

@@ -18,14 +18,17 @@ _SILENCE_S = 60  # an upload may last, but never stand still this long
 class Door:
     """Speaks to one front door; use it as `async with`."""
 
-    def __init__(self, url: str | None = None) -> None:
-        """Take the front door's base URL; without one, the settings' or the one that `voxroll up` started."""
-        self.url = (url or front_door(load())).rstrip("/")
+    def __init__(self, url: str | None = None, *, key: str | None = None) -> None:
+        """Take the front door's base URL and an API key; without them, the settings', or what `voxroll up` started."""
+        settings = load()
+        self.url = (url or front_door(settings)).rstrip("/")
+        shown = key if key is not None else settings.key.get_secret_value()
+        self._headers = {"Authorization": f"Bearer {shown}"} if shown else {}
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
         timeout = aiohttp.ClientTimeout(total=None, connect=_CONNECT_S, sock_read=_SILENCE_S)
-        self._session = aiohttp.ClientSession(timeout=timeout)
+        self._session = aiohttp.ClientSession(timeout=timeout, headers=self._headers)
         return self
 
     async def __aexit__(self, *_: object) -> None:

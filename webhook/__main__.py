@@ -1,4 +1,4 @@
-"""The front door as a process: `python -m webhook`."""
+"""The front door as a process: `python -m webhook`; `--keys` makes, lists and revokes API keys and ends."""
 
 import asyncio
 import gc
@@ -9,6 +9,7 @@ import structlog
 
 from config import process
 from config.settings import Settings, SettingsError, Webhook
+from webhook.apikeys import keys
 from webhook.app import create_app
 from webhook.direct import door
 
@@ -42,5 +43,9 @@ def _spare_collections() -> None:
     gc.set_threshold(_COLLECT_AFTER, *gc.get_threshold()[1:])
 
 
+async def _keys(settings: Settings, _stop: asyncio.Event) -> int:
+    return await keys(settings)
+
+
 if __name__ == "__main__":
-    sys.exit(process.run("webhook", serve))
+    sys.exit(process.run("webhook", _keys if "--keys" in sys.argv[1:] else serve))

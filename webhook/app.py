@@ -9,6 +9,8 @@ from arq.connections import ArqRedis
 from config.process import end
 from config.settings import Settings
 from webhook import callbacks, endpoints, enrollments, events, health, speakers
+from webhook.access import access
+from webhook.idempotency import idempotent
 from webhook.metrics import Metrics
 from webhook.problems import problems
 from webhook.receiver import Receiver
@@ -16,6 +18,7 @@ from webhook.room import ROOM, Room, utc_now
 from worker.intake import Intake
 from worker.queue.connect import client, close, wait_until_there
 from worker.queue.jobs import Queue, queue_name
+from worker.store.apikeys import ApiKeys
 from worker.store.endpoints import Endpoints
 from worker.store.events import Bell, EventLog
 from worker.store.journal import Journal
@@ -26,7 +29,7 @@ from worker.store.status import StatusStore
 
 def create_app(settings: Settings) -> web.Application:
     """The application; it connects when it starts."""
-    app = web.Application(middlewares=[problems])
+    app = web.Application(middlewares=[problems, access(settings.webhook), idempotent])
     app.cleanup_ctx.append(_room(settings))
     app.on_shutdown.append(_close)
     app.add_routes(
@@ -103,4 +106,5 @@ def _furnished(settings: Settings, redis: ArqRedis) -> Room:
         events=events,
         bell=Bell(events),
         endpoints=Endpoints(redis, account=account),
+        keys=ApiKeys(redis, account=account),
     )

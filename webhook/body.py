@@ -1,11 +1,13 @@
 """Reading the bodies of requests: never more than is allowed, never longer than a slow sender deserves."""
 
 import asyncio
+import hashlib
 
 from aiohttp import web
 
 from worker.enrollment.errors import RequestError
 
+BODY_SHA256: web.RequestKey[str] = web.RequestKey("body_sha256", str)  # of a request with an Idempotency-Key
 _LONGEST_S = 10.0
 
 
@@ -20,6 +22,13 @@ async def read_body(request: web.BaseRequest, *, limit: int) -> bytes:
     Raises:
         RequestError: `body_too_large`, `body_too_slow`.
     """
+    body = await _read(request, limit=limit)
+    if "Idempotency-Key" in request.headers:
+        request[BODY_SHA256] = hashlib.sha256(body).hexdigest()
+    return body
+
+
+async def _read(request: web.BaseRequest, *, limit: int) -> bytes:
     if request.content.is_eof() and (request.content_length or 0) <= limit:
         body = at_hand(request)
         if len(body) <= limit:

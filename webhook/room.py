@@ -14,6 +14,7 @@ from webhook.receiver import Receiver
 from worker.enrollment.steps import Policy
 from worker.intake import Intake
 from worker.queue.jobs import Queue
+from worker.store.apikeys import ApiKeys
 from worker.store.endpoints import Endpoints
 from worker.store.events import Bell, EventLog
 from worker.store.journal import Journal
@@ -43,6 +44,7 @@ class Room:
     events: EventLog
     bell: Bell
     endpoints: Endpoints
+    keys: ApiKeys
     closing: asyncio.Event = field(default_factory=asyncio.Event)
     now: Callable[[], datetime] = utc_now
 

@@ -17,6 +17,7 @@ REASONS = {
     "vx:{*}:endpoints": "one per endpoint, until it is removed",
     "vx:{*}:endpoint:*:lane:*": "empties as its events go out",
     "vx:{*}:endpoint:*": "bounded, and removed with the endpoint",
+    "vx:{*}:keys": "a revoked one stays, so that its name is known",
     "vx:{*}:queue": "empties as jobs are done",
     "vx:{*}:engine:*": "the engine's keys are checked by its own tests",
     "vx:{*}:queue:poison": "kept until a person looks",

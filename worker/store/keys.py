@@ -83,3 +83,13 @@ def endpoint(account: str, endpoint_id: str, part: str) -> str:
 def lane(account: str, endpoint_id: str, name: str) -> str:
     """List of ids of events of one speaker that wait for an endpoint, oldest first. No TTL: empties as they go out."""
     return f"vx:{{{account}}}:endpoint:{endpoint_id}:lane:{name}"
+
+
+def api_keys(account: str) -> str:
+    """Hash key id to what is kept of an API key. No TTL: a revoked one stays, so that its name is known."""
+    return f"vx:{{{account}}}:keys"
+
+
+def repeated(account: str, who: str) -> str:
+    """What a request with an Idempotency-Key was answered; `who` is a hash over the key and who sent it. TTL: 24 h."""
+    return f"vx:{{{account}}}:repeated:{who}"

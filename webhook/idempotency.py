@@ -1,0 +1,80 @@
+"""`Idempotency-Key` on every POST: the same request sent again is answered as the first was, for 24 hours.
+
+What was refused for a reason that may pass (429, 5xx) is not kept: sent again, it is tried again. A key with another
+request is a mistake of the sender, and said so.
+"""
+
+import base64
+import hashlib
+import json
+from typing import Any
+
+from aiohttp import web
+from aiohttp.typedefs import Handler
+
+from webhook.access import KEY_ID
+from webhook.body import BODY_SHA256, read_body
+from webhook.problems import problem
+from webhook.room import ROOM
+from worker.enrollment.errors import RequestError
+from worker.store import keys
+
+_KEPT_S = 86_400
+_UNDER_WAY_S = 120  # a request whose process died leaves its key free after this
+_LONGEST = 255
+_BODY_LIMIT = 16 * 1024 * 1024
+_TOO_MANY, _SERVER_ERRORS = 429, 500
+_KEPT_HEADERS = ("Location", "Content-Type")
+
+
+@web.middleware
+async def idempotent(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Answer a repeated POST as its first."""
+    key = request.headers.get("Idempotency-Key")
+    if key is None or request.method != "POST" or request.path.startswith("/v1/callbacks/"):
+        return await handler(request)
+    if not (0 < len(key) <= _LONGEST and key.isascii() and key.isprintable()):
+        message = f"Idempotency-Key: 1 to {_LONGEST} printable ASCII characters are needed"
+        raise RequestError("invalid_request", message, status=422)
+    room = request.app[ROOM]
+    who = hashlib.sha256(f"{request.get(KEY_ID, '')}\n{key}".encode()).hexdigest()
+    place = keys.repeated(room.settings.account, who)
+    if not await room.redis.set(place, b"", nx=True, ex=_UNDER_WAY_S):
+        return await _repeated(request, await room.redis.get(place))
+    try:
+        response = await handler(request)
+    except BaseException:
+        await room.redis.delete(place)
+        raise
+    if response.status == _TOO_MANY or response.status >= _SERVER_ERRORS or not isinstance(response, web.Response):
+        await room.redis.delete(place)
+    else:
+        await room.redis.set(place, _kept(request, response), ex=_KEPT_S)
+    return response
+
+
+def _kept(request: web.Request, response: web.Response) -> bytes:
+    body = response.body if isinstance(response.body, bytes) else b""
+    return json.dumps(
+        {
+            "asked": [request.method, request.path, request.get(BODY_SHA256)],
+            "status": response.status,
+            "headers": {name: response.headers[name] for name in _KEPT_HEADERS if name in response.headers},
+            "body": base64.b64encode(body).decode(),
+        }
+    ).encode()
+
+
+async def _repeated(request: web.Request, kept: bytes | None) -> web.Response:
+    if not kept:
+        detail = "a request with this Idempotency-Key is being worked on; send it again in a moment"
+        return problem(409, "idempotency_in_progress", detail, headers={"Retry-After": "1"})
+    told: dict[str, Any] = json.loads(kept)
+    method, path, sha256 = told["asked"]
+    if sha256 is not None:
+        await read_body(request, limit=_BODY_LIMIT)
+    if [method, path, sha256] != [request.method, request.path, sha256 and request.get(BODY_SHA256)]:
+        message = "this Idempotency-Key was sent with another request within 24 h; take a new one for a new request"
+        raise RequestError("idempotency_key_reused", message, status=422)
+    body, headers = base64.b64decode(told["body"]), told["headers"] | {"Idempotent-Replay": "true"}
+    return web.Response(status=told["status"], body=body, headers=headers)
