@@ -5,7 +5,8 @@ front door over HTTP; the other rooms are processes that this folder starts (`up
 knows `config` and `engine.voice` alone.
 """
 
-from voxroll.client import Client
+from voxroll.client import Client, Outcome
 from voxroll.failure import CommandError
+from voxroll.sync import SyncClient
 
-__all__ = ["Client", "CommandError"]
+__all__ = ["Client", "CommandError", "Outcome", "SyncClient"]

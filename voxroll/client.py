@@ -2,33 +2,49 @@
 
     async with Client() as voxroll:
         await voxroll.enroll("anna", [Path("monday.wav"), "https://example.org/tuesday.mp3"])
-        anna = await voxroll.settled("anna")
+        anna = await voxroll.wait("anna")
 
 Files are streamed, never read whole. Every failure is a `CommandError`: the front door's own code where it answered,
 `front_door_unreachable` (exit code 69) where it didn't.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from contextlib import AsyncExitStack, aclosing
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 from urllib.parse import quote
 
 import aiohttp
-from pydantic import BaseModel, ValidationError
 
-from voxroll.documents import Callback, Endpoint, Event, Speaker
-from voxroll.door import Door
+from voxroll.documents import Speaker
+from voxroll.door import once
 from voxroll.failure import CommandError
-from voxroll.following import follow
+from voxroll.told import Told, read
 
-D = TypeVar("D", bound=BaseModel)
 _POLL_S = (0.15, 2.0)  # first and longest pause between two looks at a speaker
 
 
-class Client(Door):
+Order = tuple[str, Sequence[Path | str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How the recordings of one speaker fared: the speaker once settled, or why they were not taken in."""
+
+    speaker_id: str
+    speaker: Speaker | None = None
+    error: CommandError | None = None
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether the speaker's enrollment is complete."""
+        return self.speaker is not None and self.speaker.enrollment_complete
+
+
+class Client(Told):
     """Speaks to one front door; use it as `async with Client() as voxroll`."""
 
     async def enroll(self, speaker_id: str, recordings: Sequence[Path | str], *, batch: str | None = None) -> Speaker:
@@ -50,7 +66,49 @@ class Client(Door):
             document = await self._upload(speaker_id, files, batch=batch)
         return _speaker(document)
 
+    async def enroll_many(
+        self,
+        orders: AsyncIterable[Order] | Iterable[Order],
+        *,
+        batch: str | None = None,
+        at_once: int = 32,
+    ) -> AsyncGenerator[Outcome, None]:
+        """Hand in recordings of many speakers; gives each speaker's outcome as it settles, in no order.
+
+        What is refused is the outcome of that speaker alone, and the others go on. `orders` are pairs of a speaker id
+        and recordings, and are read no further than `at_once` ahead of what has settled.
+        """
+        under_way: set[asyncio.Task[Outcome]] = set()
+        try:
+            async for speaker_id, recordings in _each(orders):
+                under_way.add(asyncio.create_task(self._outcome(speaker_id, recordings, batch=batch)))
+                while len(under_way) >= at_once:
+                    done, under_way = await asyncio.wait(under_way, return_when=asyncio.FIRST_COMPLETED)
+                    for task in done:
+                        yield task.result()
+            while under_way:
+                done, under_way = await asyncio.wait(under_way, return_when=asyncio.FIRST_COMPLETED)
+                for task in done:
+                    yield task.result()
+        finally:
+            for task in under_way:
+                task.cancel()
+            await asyncio.gather(*under_way, return_exceptions=True)
+
+    async def _outcome(self, speaker_id: str, recordings: Sequence[Path | str], *, batch: str | None) -> Outcome:
+        try:
+            await self.enroll(speaker_id, recordings, batch=batch)
+            return Outcome(speaker_id, speaker=await self.wait(speaker_id))
+        except CommandError as error:
+            return Outcome(speaker_id, error=error)
+
     async def _upload(self, speaker_id: str, files: list[Path], *, batch: str | None) -> dict[str, Any]:
+        headers = once()
+        return await self.patiently(lambda: self._upload_once(speaker_id, files, batch=batch, headers=headers))
+
+    async def _upload_once(
+        self, speaker_id: str, files: list[Path], *, batch: str | None, headers: dict[str, str]
+    ) -> dict[str, Any]:
         async with AsyncExitStack() as opened:
             form = aiohttp.FormData()
             form.add_field("speakerId", speaker_id)
@@ -60,7 +118,7 @@ class Client(Door):
                 content = await asyncio.to_thread(open_recording, file)
                 opened.callback(content.close)
                 form.add_field("recording", content, filename=file.name, content_type="application/octet-stream")
-            return await self.ask("POST", "/v1/enrollments", data=form)
+            return await self.ask_once("POST", "/v1/enrollments", data=form, headers=headers)
 
     async def speaker(self, speaker_id: str) -> Speaker:
         """What is known of one speaker; `CommandError` with code `speaker_unknown` where nothing is."""
@@ -101,82 +159,6 @@ class Client(Door):
         path = f"/v1/speakers/{quote(speaker_id, safe='')}/recordings/{quote(recording_id, safe='')}"
         return _speaker(await self.ask("POST", f"{path}/{'accept' if accept else 'reject'}"))
 
-    async def callbacks(self, **filters: str) -> AsyncGenerator[Callback, None]:
-        """Callbacks that came, newest first, page by page: of one `speaker`, with one `verdict`, the `refused` ones."""
-        before: dict[str, str] = {}
-        while True:
-            page = await self.ask("GET", "/v1/callbacks", params=filters | before)
-            for document in page["callbacks"]:
-                yield _read(Callback, document)
-            if not page.get("next"):
-                return
-            before = {"before": str(page["next"])}
-
-    async def callback(self, callback_id: str) -> Callback:
-        """One callback with headers and body; `CommandError` with code `callback_unknown` where there is none."""
-        return _read(Callback, await self.ask("GET", f"/v1/callbacks/{quote(callback_id, safe='')}"))
-
-    async def replay(self, callback_id: str) -> Callback:
-        """Have one callback reconciled once more."""
-        return _read(Callback, await self.ask("POST", f"/v1/callbacks/{quote(callback_id, safe='')}/replay"))
-
-    async def events(
-        self, *types: str, speaker: str = "", after: str = "", since: datetime | None = None, full: bool = False
-    ) -> AsyncGenerator[Event, None]:
-        """Events as they come, without end; behind the event `after` or from a time on, nothing is missed.
-
-        `types` are names of the catalogue, with stars (`enrollment.*`). A connection that is lost is made again, and
-        goes on behind the last event. `full` has the speaker's document in each.
-
-        Raises:
-            CommandError: `events_forgotten` where what came behind `after` is no longer kept.
-        """
-        query = {"types": ",".join(types), "speaker": speaker, "full": "true" if full else ""}
-        query |= {"since": since.isoformat() if since else ""}
-        async with aclosing(
-            follow(self, {name: value for name, value in query.items() if value}, after=after)
-        ) as found:
-            async for document in found:
-                yield _read(Event, document)
-
-    async def past_events(self, **filters: str) -> AsyncGenerator[Event, None]:
-        """Events that were, page by page: newest first, or from `since` or `after` on oldest first."""
-        forward = bool({"since", "after"} & filters.keys())
-        while True:
-            page = await self.ask("GET", "/v1/events", params=filters)
-            for document in page["events"]:
-                yield _read(Event, document)
-            if not page.get("next"):
-                return
-            filters = {name: value for name, value in filters.items() if name != "since"}
-            filters["after" if forward else "before"] = str(page["next"])
-
-    async def event(self, event_id: str) -> Event:
-        """One event; `CommandError` with code `event_unknown` where there is none."""
-        return _read(Event, await self.ask("GET", f"/v1/events/{quote(event_id, safe='')}"))
-
-    async def trigger(self, kind: str, *, speaker: str = "", data: dict[str, Any] | None = None) -> Event:
-        """Have an event told in which nothing happened, marked as a test."""
-        body = {"type": kind, "speakerId": speaker or None, "data": data}
-        return _read(Event, await self.ask("POST", "/v1/events", json=body))
-
-    async def endpoints(self) -> list[Endpoint]:
-        """Where events are posted to."""
-        return [_read(Endpoint, one) for one in (await self.ask("GET", "/v1/endpoints"))["endpoints"]]
-
-    async def add_endpoint(self, url: str, *types: str, full: bool = False, description: str = "") -> Endpoint:
-        """Have events posted to a URL; the answer alone holds the secret that they are signed with."""
-        body = {"url": url, "types": list(types), "full": full, "description": description}
-        return _read(Endpoint, await self.ask("POST", "/v1/endpoints", json=body))
-
-    async def remove_endpoint(self, endpoint_id: str) -> None:
-        """Post nothing more there, and forget what waits."""
-        await self.ask("DELETE", f"/v1/endpoints/{quote(endpoint_id, safe='')}")
-
-    async def change_endpoint(self, endpoint_id: str, what: str, **body: Any) -> dict[str, Any]:
-        """`rotate` (`overlapS`), `enable`, `disable` or `replay` (`since`, `until`, `types`)."""
-        return await self.ask("POST", f"/v1/endpoints/{quote(endpoint_id, safe='')}/{what}", json=body)
-
     async def watch(self, speaker_id: str) -> AsyncIterator[Speaker]:
         """The speaker now and again, ever less often, until nothing more is under way."""
         pause_s, longest_s = _POLL_S
@@ -188,29 +170,35 @@ class Client(Door):
             await asyncio.sleep(pause_s)
             pause_s = min(pause_s * 1.5, longest_s)
 
-    async def settled(self, speaker_id: str) -> Speaker:
-        """Wait until nothing more is under way for this speaker."""
-        async for found in self.watch(speaker_id):
-            if found.settled:
-                return found
+    async def wait(self, speaker_id: str, *, timeout_s: float | None = None) -> Speaker:
+        """Wait until nothing more is under way for this speaker.
+
+        Raises:
+            TimeoutError: it took longer.
+        """
+        async with asyncio.timeout(timeout_s):
+            async for found in self.watch(speaker_id):
+                if found.settled:
+                    return found
         raise AssertionError("watch ends with a settled speaker")
 
     async def ready(self) -> tuple[bool, dict[str, Any]]:
         """Whether the front door can work, and the checks it reports."""
-        return await self.request("GET", "/readyz")
+        answer = await self.answer("GET", "/readyz")
+        return answer.is_ok, answer.body
+
+
+async def _each(orders: AsyncIterable[Order] | Iterable[Order]) -> AsyncIterator[Order]:
+    if isinstance(orders, AsyncIterable):
+        async for order in orders:
+            yield order
+    else:
+        for order in orders:
+            yield order
 
 
 def _speaker(document: dict[str, Any]) -> Speaker:
-    return _read(Speaker, document)
-
-
-def _read(kind: type[D], document: dict[str, Any]) -> D:
-    try:
-        return kind.model_validate(document)
-    except ValidationError as error:
-        fields = ", ".join(".".join(map(str, part["loc"])) for part in error.errors(include_input=False))
-        name = kind.__name__.lower()
-        raise CommandError("bad_answer", f"the front door's {name} document lacks or spoils: {fields}") from error
+    return read(Speaker, document)
 
 
 def open_recording(file: Path) -> Any:

@@ -31,3 +31,11 @@ class CommandError(Exception):
     def context(self) -> dict[str, str]:
         """The error as `--json` prints it."""
         return {"code": self.code, "message": self.message}
+
+
+class PassingError(CommandError):
+    """The front door can't just now; `after_s` is how long it asks to be left alone."""
+
+    def __init__(self, code: str, message: str, *, after_s: float = 0.0, exit_code: Exit = Exit.FAILED) -> None:
+        super().__init__(code, message, exit_code=exit_code)
+        self.after_s = after_s

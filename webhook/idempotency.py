@@ -20,7 +20,7 @@ from worker.enrollment.errors import RequestError
 from worker.store import keys
 
 _KEPT_S = 86_400
-_UNDER_WAY_S = 120  # a request whose process died leaves its key free after this
+_UNDER_WAY_S = 30  # a request whose process died leaves its key free after this
 _LONGEST = 255
 _BODY_LIMIT = 16 * 1024 * 1024
 _TOO_MANY, _SERVER_ERRORS = 429, 500

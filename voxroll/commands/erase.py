@@ -36,7 +36,7 @@ async def _erase(speaker_id: str, wait_s: float) -> Speaker:
         await client.erase(speaker_id)
         try:
             async with asyncio.timeout(wait_s):
-                return await client.settled(speaker_id)
+                return await client.wait(speaker_id)
         except TimeoutError as error:
             message = f"{speaker_id} is blocked; its deletion at the API is still under way and goes on without you"
             raise CommandError("erasure_pending", message) from error
