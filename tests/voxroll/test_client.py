@@ -154,7 +154,7 @@ async def test_the_example_of_the_readme(url: str, redis: ArqRedis, settings: Se
     for name in ("call1.wav", "call2.mp3", "call3.wav"):
         (tmp_path / name).write_bytes(b"RIFF")
     await settle(redis, settings, "anna", "ben")
-    env = {**os.environ, "VOXROLL_URL": url, "VOXROLL_DATA_DIR": str(tmp_path), "PYTHONPATH": os.getcwd()}
+    env = {**os.environ, "VOXROLL_URL": url, "VOXROLL_DATA_DIR": str(tmp_path), "PYTHONPATH": str(Path.cwd())}
     run = await asyncio.create_subprocess_exec(sys.executable, "-c", example, cwd=tmp_path, env=env, stdout=PIPE)
     said, _ = await run.communicate()
     assert sorted(said.decode().split("\n")) == ["", "anna High", "ben High"]
