@@ -8,7 +8,7 @@ from arq.connections import ArqRedis
 
 from config.process import end
 from config.settings import Settings
-from webhook import callbacks, endpoints, enrollments, events, health, speakers
+from webhook import callbacks, endpoints, enrollments, events, health, openapi, speakers
 from webhook.access import access
 from webhook.idempotency import idempotent
 from webhook.metrics import Metrics
@@ -34,7 +34,7 @@ def create_app(settings: Settings) -> web.Application:
     app.on_shutdown.append(_close)
     app.add_routes(
         [
-            web.post("/v1/callbacks/{token}", callbacks.receive),
+            web.post("/v1/callbacks/{callback_id}", callbacks.receive),
             web.get("/v1/callbacks", callbacks.page),
             web.get("/v1/callbacks/{callback_id}", callbacks.one),
             web.post("/v1/callbacks/{callback_id}/replay", callbacks.replay),
@@ -56,6 +56,8 @@ def create_app(settings: Settings) -> web.Application:
             web.post("/v1/endpoints/{endpoint_id}/enable", endpoints.enable),
             web.post("/v1/endpoints/{endpoint_id}/disable", endpoints.disable),
             web.post("/v1/endpoints/{endpoint_id}/replay", endpoints.replay),
+            web.get("/openapi.json", openapi.serve),
+            web.get("/docs", openapi.reference),
             web.get("/healthz", health.healthz),
             web.get("/readyz", health.readyz),
             web.get("/metrics", health.metrics),

@@ -1,12 +1,25 @@
-"""Reading the bodies of requests: never more than is allowed, never longer than a slow sender deserves."""
+"""Reading what is sent, bodies and times: never more than is allowed, never longer than a slow sender deserves."""
 
 import asyncio
 import hashlib
+from datetime import UTC, datetime
+from typing import Annotated
 
 from aiohttp import web
+from pydantic import BeforeValidator
 
 from worker.enrollment.errors import RequestError
 
+
+def _time(value: object) -> object:
+    """RFC 3339 alone: pydantic would read numbers too. UTC where no zone is named."""
+    if not isinstance(value, str):
+        raise ValueError("a time like 2026-11-21T05:00:00Z is needed")  # noqa: TRY004 -- pydantic's way
+    at = datetime.fromisoformat(value)
+    return at if at.tzinfo else at.replace(tzinfo=UTC)
+
+
+Moment = Annotated[datetime, BeforeValidator(_time)]
 BODY_SHA256: web.RequestKey[str] = web.RequestKey("body_sha256", str)  # of a request with an Idempotency-Key
 _LONGEST_S = 10.0
 

@@ -41,7 +41,7 @@ class Wanted(BaseModel):
 
 
 async def receive(request: web.Request) -> web.StreamResponse:
-    """`POST /v1/callbacks/{token}`."""
+    """`POST /v1/callbacks/{callbackId}`, which is the token of an attempt."""
     return await request.app[ROOM].receiver.receive(request)
 
 

@@ -11,7 +11,7 @@ from aiohttp import web
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
-from webhook.body import read_body
+from webhook.body import Moment, read_body
 from webhook.events import types_of
 from webhook.room import ROOM, Room
 from worker.enrollment.errors import RequestError
@@ -47,8 +47,8 @@ class Rotation(_Wire):
 class Replay(_Wire):
     """Which events to send once more: from one time up to another."""
 
-    since: datetime
-    until: datetime | None = None
+    since: Moment
+    until: Moment | None = None
     types: Annotated[list[str], Field(max_length=50)] = []
 
 

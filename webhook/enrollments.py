@@ -53,10 +53,10 @@ class GoalRequest(_Wire):
 class EnrollmentRequest(_Wire):
     """What to enroll."""
 
-    speaker_id: str
+    speaker_id: Annotated[str, Field(json_schema_extra={"pattern": "^[a-zA-Z0-9_]{1,128}$"})]  # checked with its code
     recordings: Annotated[list[RecordingRequest], Field(min_length=1, max_length=20)]
     goal: GoalRequest | None = None
-    batch: str | None = None
+    batch: Annotated[str, Field(json_schema_extra={"pattern": "^[a-zA-Z0-9_.-]{1,64}$"})] | None = None
 
 
 async def enroll(request: web.Request) -> web.Response:

@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 from redis.exceptions import RedisError
 
-from webhook.body import read_body
+from webhook.body import Moment, read_body
 from webhook.room import ROOM, Room
 from worker.contract.events import CATALOGUE, EventDocument, fits, schema, unknown
 from worker.contract.speaker import from_record
@@ -43,7 +43,7 @@ class Wanted(BaseModel):
     speaker: str | None = None
     after: str | None = None
     before: str | None = None
-    since: datetime | None = None
+    since: Moment | None = None
     full: bool = False
     limit: Annotated[int, Field(ge=1, le=500)] = 50
 
@@ -130,7 +130,7 @@ async def catalogue(_request: web.Request) -> web.Response:
 
 async def _page(room: Room, wanted: Wanted) -> dict[str, Any]:
     forward = wanted.after is not None or wanted.since is not None
-    place = await _behind(room, wanted.after, wanted.since) if forward else wanted.before and place_of(wanted.before)
+    place = await _behind(room, wanted.after, wanted.since) if forward else _place(wanted.before)
     found, more = list[dict[str, Any]](), True
     for _ in range(_PAGES):
         some = await (
@@ -147,12 +147,20 @@ async def _page(room: Room, wanted: Wanted) -> dict[str, Any]:
     return {"events": found, "next": f"evt_{place}" if more and place else None}
 
 
+def _place(event_id: str | None) -> str | None:
+    return None if event_id is None else place_of(event_id)
+
+
 async def _watch(request: web.Request, wanted: Wanted) -> web.StreamResponse:
     room = request.app[ROOM]
     if room.metrics.watchers_now >= _WATCHERS_MOST:
         raise RequestError("too_many_watchers", f"{_WATCHERS_MOST} follow the events already; try later", status=503)
-    last = request.headers.get("Last-Event-ID") or wanted.after
-    place = await _behind(room, last, wanted.since) if last or wanted.since else (await room.events.bounds()).last
+    last = request.headers.get("Last-Event-ID", wanted.after)
+    place = (
+        await _behind(room, last, wanted.since)
+        if last is not None or wanted.since
+        else (await room.events.bounds()).last
+    )
     response = web.StreamResponse(
         headers={"Content-Type": _STREAM, "Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
     )
@@ -193,7 +201,7 @@ async def _behind(room: Room, event_id: str | None, since: datetime | None) -> s
     Raises:
         RequestError: `invalid_request`; `events_forgotten` where what came right behind is no longer there.
     """
-    place = place_of(event_id) if event_id else place_at((since or datetime.now(UTC)).astimezone(UTC))
+    place = place_of(event_id) if event_id is not None else place_at((since or datetime.now(UTC)).astimezone(UTC))
     bounds = await room.events.bounds()
     if bounds.has_forgotten and order(place) < order(bounds.first):
         message = (

@@ -83,7 +83,7 @@ class Receiver:
         claims, body, now = None, b"", self._now()
         headers = [(name.lower(), value) for name, value in request.raw_headers]
         try:
-            claims = self._claims(request.match_info["token"], now=now)
+            claims = self._claims(request.match_info["callback_id"], now=now)
             body = await read_body(request, limit=self._most_bytes)
             if body or _ECHO not in request.headers:
                 self._check(headers, body, now=now)

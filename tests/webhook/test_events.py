@@ -101,6 +101,16 @@ async def test_pages_go_both_ways_and_hold_what_was_asked_for(door: aiohttp.Clie
         assert await answer.json() == completed[0]
 
 
+@pytest.mark.parametrize("query", [{"before": "evt_0-0"}, {"after": f"evt_{2**64 - 1}-{2**64 - 1}"}])
+async def test_before_the_first_and_after_the_last_there_is_nothing(
+    door: aiohttp.ClientSession, store: StatusStore, query: dict[str, str]
+) -> None:
+    await enroll(store, "anna")
+    assert await listed(door, **query) == {"events": [], "next": None}
+    async with door.get("/v1/callbacks", params={"before": "0-0"}) as answer:
+        assert await answer.json() == {"callbacks": [], "next": None}
+
+
 @pytest.mark.parametrize(
     ("query", "code"),
     [

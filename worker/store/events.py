@@ -22,6 +22,7 @@ from worker.store import keys
 BEGIN, NOW = "0-0", "$"
 _NUMBERS = 2
 _LONGEST = 41
+_LAST = (2**64 - 1, 2**64 - 1)
 _BLOCK_S = 1.0  # well under the time that an answer of Redis may take
 
 
@@ -58,11 +59,15 @@ class EventLog:
 
     async def after(self, entry_id: str, *, limit: int) -> list[tuple[str, EventDocument]]:
         """At most so many events behind an entry, oldest first, each with its place in the stream."""
+        if order(entry_id) >= _LAST:
+            return []  # nothing can be behind it, and Redis calls the question an error
         found = await self._redis.xrange(self._stream, f"({entry_id}", "+", count=limit)
         return [_read(*one) for one in found]
 
     async def before(self, entry_id: str | None, *, limit: int) -> list[tuple[str, EventDocument]]:
         """At most so many events before an entry, or the newest, newest first."""
+        if entry_id is not None and order(entry_id) == (0, 0):
+            return []  # likewise
         found = await self._redis.xrevrange(self._stream, f"({entry_id}" if entry_id else "+", "-", count=limit)
         return [_read(*one) for one in found]
 

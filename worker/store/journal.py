@@ -131,6 +131,8 @@ class Journal:
     async def page(self, *, before: str | None, limit: int, refused: bool = False) -> list[Callback]:
         """Callbacks that came before one of them, newest first."""
         entry_id = (before or "").removeprefix(_REFUSED_PREFIX)
+        if _is_id(entry_id) and not any(map(int, entry_id.split("-"))):
+            return []  # nothing is before 0-0, and Redis calls the question an error
         last = f"({entry_id}" if _is_id(entry_id) else "+"
         found = await self._redis.xrevrange(self._stream(refused=refused), last, "-", count=limit)
         return [_callback(entry_id, fields, refused=refused) for entry_id, fields in found]

@@ -1,0 +1,150 @@
+"""What the front door answers, as models for its own description; what is asked of it stands beside the handlers."""
+
+from datetime import datetime
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+
+from worker.contract.events import EventDocument
+from worker.contract.speaker import SpeakerDocument
+
+
+class _Wire(BaseModel):
+    model_config = ConfigDict(alias_generator=to_camel, frozen=True)
+
+
+class Problem(_Wire):
+    """An error (RFC 9457)."""
+
+    type: str = Field(pattern="^urn:voxroll:problem:")
+    title: str
+    status: int
+    code: str = Field(description="Stable; what programs should look at.")
+    detail: str = Field(description="What was found, the limit, and the way out.")
+
+
+class SpeakersPage(_Wire):
+    """Some speakers, and where the next page begins."""
+
+    speakers: list[SpeakerDocument]
+    next: str | None = Field(description="Goes into `cursor`.")
+
+
+class EventsPage(_Wire):
+    """Some events, and where the next page begins."""
+
+    events: list[EventDocument]
+    next: str | None = Field(description="Goes into `after` or `before`.")
+
+
+class EventType(_Wire):
+    """One type of the catalogue."""
+
+    type: str
+    says: str
+    schema_: dict[str, Any] = Field(alias="schema")
+
+
+class EventTypes(_Wire):
+    """The catalogue."""
+
+    types: list[EventType]
+
+
+class EndpointHealth(_Wire):
+    """How an endpoint does."""
+
+    delivered: int
+    failed: int
+    given_up: int
+    forgotten: int
+    failing: int
+    speakers_waiting: int
+    last_answer: str | None
+    last_tried_at: datetime | None
+
+
+class Endpoint(_Wire):
+    """Where events are posted to."""
+
+    endpoint_id: str
+    url: str
+    types: list[str]
+    full: bool
+    description: str
+    created_at: datetime
+    disabled: str | None
+    secrets: int
+    health: EndpointHealth
+
+
+class EndpointMade(Endpoint):
+    """With the secret, which is not shown again."""
+
+    secret: str
+
+
+class Endpoints(_Wire):
+    """All of them."""
+
+    endpoints: list[Endpoint]
+
+
+class Replayed(_Wire):
+    """So many events are on their way once more."""
+
+    endpoint_id: str
+    events: int
+
+
+class Callback(_Wire):
+    """A callback that came to webhookUrl."""
+
+    callback_id: str
+    received_at: datetime
+    verdict: str
+    speaker_id: str
+    recording_id: str
+    attempt_id: str
+    body_bytes: int
+
+
+class CallbackContent(Callback):
+    """With what it said."""
+
+    headers: dict[str, str]
+    body: str
+    body_base64: str
+
+
+class CallbacksPage(_Wire):
+    """Some callbacks, newest first."""
+
+    callbacks: list[Callback]
+    next: str | None = Field(description="Goes into `before`.")
+
+
+class Health(_Wire):
+    """The process lives."""
+
+    status: Literal["ok"]
+
+
+class Readiness(_Wire):
+    """It can do its work, or what is missing."""
+
+    ready: bool
+    checks: dict[str, str]
+
+
+class Nothing(_Wire):
+    """Taken."""
+
+
+class Upload(_Wire):
+    """Recordings as files: the part `speakerId` comes first."""
+
+    speaker_id: str
+    batch: str | None = None
+    recording: list[str] = Field(min_length=1, json_schema_extra={"items": {"type": "string", "format": "binary"}})
