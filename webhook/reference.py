@@ -8,7 +8,7 @@ _STYLE = """
 body { max-width: 60rem; margin: 2rem auto; padding: 0 1rem }
 code, pre { font: 0.875rem/1.45 ui-monospace, monospace }
 details { border: 1px solid #8884; border-radius: 6px; margin: .5rem 0; padding: .5rem .8rem }
-summary { cursor: pointer } summary b { display: inline-block; min-width: 4.2rem }
+summary { cursor: pointer } summary b { display: inline-block; min-width: 5rem }
 table { border-collapse: collapse; width: 100% } td { padding: .15rem .8rem .15rem 0; vertical-align: top }
 pre { overflow-x: auto; background: #8881; padding: .6rem; border-radius: 6px } h2 { margin-top: 2.5rem }
 """
