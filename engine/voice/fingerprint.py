@@ -8,7 +8,11 @@ Share of bits that differ, on ten readers, 40 pairs of cuts for each that share 
 elsewhere 0.02, 0.12; 12 dB softer 0.04, 0.16; clipped by 12 dB 0.04, 0.13; MP3 at 32 kbit/s 0.07, 0.15; Opus at 16
 kbit/s 0.11, 0.20; telephone band with G.711 0.04, 0.13, and then MP3 at 16 kbit/s 0.08, 0.17; white noise at 10 dB
 0.22, 0.32. Seconds in common were right within 0.01 s. Other speech at the best of all shifts, 130 readers: 117 pairs
-of one speaker 0.43 at least, 14,589 of two 0.41. 24 s take 30 ms to make and 1 ms to compare, on one core.
+of one speaker 0.43 at least, 14,589 of two 0.41. 24 s take 30 ms to make.
+
+A sample is looked for in a whole recording, of which fewer steps are kept. Samples of 5 to 24 s of seven announcers, in
+2 to 3 minutes of other prompts: by the same one 0.39 at least (35), by another 0.42 (210); in half an hour of 144
+readers 0.42 (35). Half an hour takes 1.6 s to make, 75 KB to keep and 0.09 s to look through, on one core.
 """
 
 import zlib
