@@ -21,6 +21,7 @@ from config.settings import Quality
 from webhook.body import read_body
 from webhook.room import ROOM, Room
 from worker.contract.speaker import from_record
+from worker.ending import ending_of
 from worker.enrollment.errors import RequestError
 from worker.enrollment.record import Goal, SpeakerId
 from worker.enrollment.record import Quality as Grade
@@ -124,15 +125,17 @@ async def _text(part: BodyPartReader) -> str:
 
 
 async def _store(part: BodyPartReader, room: Room, *, speaker_id: SpeakerId) -> HandedIn:
+    name = Path(unquote(part.filename or "")).name
     try:
         async with _spooled(part, limit=room.settings.intake.max_bytes) as (path, sha256):
-            key = f"{folder_of(UPLOADS, room.settings.account, speaker_id)}/{sha256}"
+            ending = ending_of(name, media_type=part.headers.get("Content-Type", ""))
+            key = f"{folder_of(UPLOADS, room.settings.account, speaker_id)}/{sha256}{ending}"
             await room.objects.put(key, path)
     except ConnectionError:
         raise
     except OSError as error:
         raise failed(error, "keeping the upload") from error
-    return HandedIn(f"upload:{key}", Path(unquote(part.filename or sha256[:12])).name[:200])
+    return HandedIn(f"upload:{key}", (name or sha256[:12])[:200])
 
 
 @asynccontextmanager

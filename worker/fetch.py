@@ -15,6 +15,7 @@ from aiohttp.resolver import DefaultResolver
 from yarl import URL
 
 from config.settings import Intake
+from worker.ending import ending_of
 from worker.enrollment.errors import RejectError, RetryLaterError
 from worker.store import objects
 from worker.store.objects import ObjectStore
@@ -34,7 +35,7 @@ class Fetcher:
         self._intake = intake
 
     async def fetch(self, source: str, *, to: Path) -> Path:
-        """The recording as a local file: `to`, or the file itself where the source is one.
+        """The recording as a local file: `to`, with its ending where only that tells what it is, or the file itself.
 
         Raises:
             RejectError: `not_found`, `too_large`, `forbidden_source`, `unreadable_source`.
@@ -43,13 +44,13 @@ class Fetcher:
         parts = urlsplit(source)
         match parts.scheme:
             case objects.UPLOAD_SCHEME:
-                await self._objects.download(source.removeprefix(f"{objects.UPLOAD_SCHEME}:"), to)
-                return to
+                path = to.with_suffix(ending_of(source))
+                await self._objects.download(source.removeprefix(f"{objects.UPLOAD_SCHEME}:"), path)
+                return path
             case "file":
                 return self._local(Path(unquote(parts.path)))
             case "http" | "https":
-                await self._download(URL(source), to)
-                return to
+                return await self._download(URL(source), to)
             case other:
                 raise RejectError("forbidden_source", f"{other}: sources; use a path, file:, http: or https:")
 
@@ -68,14 +69,16 @@ class Fetcher:
         if size > limit:
             raise RejectError("too_large", f"{size} bytes, {limit} allowed; raise VOXROLL_INTAKE_MAX_BYTES or split it")
 
-    async def _download(self, url: URL, to: Path) -> None:
+    async def _download(self, url: URL, to: Path) -> Path:
         seconds = self._intake.timeout.total_seconds()
         try:
             async with _session(seconds=seconds, allow_private=self._intake.allow_private) as http:
                 _check_literal(url, allow_private=self._intake.allow_private)
                 async with http.get(url, allow_redirects=False) as answer:
                     _check_status(answer)
-                    await self._save(answer, to)
+                    path = to.with_suffix(ending_of(url.path, media_type=answer.content_type))
+                    await self._save(answer, path)
+                    return path
         except ForbiddenAddressError as error:
             raise RejectError("forbidden_source", str(error)) from error
         except (aiohttp.ClientError, TimeoutError) as error:

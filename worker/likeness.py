@@ -41,25 +41,38 @@ def repeated_recording(record: Record, sample: Sample, source_sha256: str, chann
 async def judge(shop: Workshop, record: Record, sample: Sample) -> list[Judgement]:
     """What speaks against handing the sample in now; nothing if a person has accepted it.
 
-    One that left no trace is not judged again either: it may be on its way, and must be repeated before others go.
+    One that left no trace is not judged again either: it may be on its way, and must be repeated before others go. Nor
+    is one that may not call yet, as long as it would be compared with the same samples; other speakers come meanwhile.
     """
     left_no_trace = any(attempt.answer and attempt.answer.code == NO_TRACE for attempt in sample.attempts)
-    new = None if sample.is_released or left_no_trace else await shop.voices.print_of(sample)
+    heard = applied(record)
+    compared = (record.speaker_id, sample.recording_id, *(one.recording_id for one in heard))
+    if sample.is_released or left_no_trace or shop.passed.known(compared):
+        return []
+    new = await shop.voices.print_of(sample)
     if new is None:
         return []
-    heard = applied(record)
-    prints = await shop.voices.prints_of(heard)
+    if not heard:
+        return await _same_voice(shop, record, sample, new=new)
+    found = await _beside_others(shop, record, sample, new=new)
+    if not found:
+        shop.passed.keep(compared, value=True)
+    return found
+
+
+async def _beside_others(shop: Workshop, record: Record, sample: Sample, *, new: Print) -> list[Judgement]:
+    """What speaks against the sample beside those that were applied before."""
+    prints = await shop.voices.prints_of(applied(record))
     if copied := await asyncio.to_thread(_copied, new, prints):
         return [_duplicate(shop, sample, other=record.sample(copied[0]), shared=copied[1])]
-    if known := likeness.known(list(prints.values())):
-        held = await _different_voice(shop, sample, new=new, known=known)
-        return [held] if held else []
-    return [] if heard else await _same_voice(shop, record, sample, new=new)
+    known = likeness.known(list(prints.values()))
+    held = await _different_voice(shop, sample, new=new, known=known) if known else None
+    return [held] if held else []
 
 
 def _copied(new: Print, prints: dict[RecordingId, Print]) -> tuple[RecordingId, Shared] | None:
-    """The first sample of which the new one is a copy, and how much of it."""
-    found = ((name, likeness.shared(new, other)) for name, other in prints.items())
+    """The first sample out of whose recording the new one is too, and how much of it."""
+    found = ((name, likeness.shared(new.audio, other.recording)) for name, other in prints.items())
     return next(((name, shared) for name, shared in found if shared.is_too_much), None)
 
 
@@ -68,8 +81,8 @@ def _duplicate(shop: Workshop, sample: Sample, *, other: Sample, shared: Shared)
         at=shop.now(),
         recording_id=sample.recording_id,
         code="duplicate_sample",
-        message=f"{shared.seconds:.1f} s of its audio are in the sample of {other.name} too, {shared.limit_s:.1f} s "
-        "allowed; hand in another conversation",
+        message=f"{shared.seconds:.1f} s of its audio are in {other.name} too, {shared.limit_s:.1f} s allowed; "
+        "hand in another conversation",
         value=round(shared.seconds, 1),
         limit=round(shared.limit_s, 1),
     )

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from config.points import point
-from engine.voice import preflight
+from engine.voice import likeness, preflight
 from engine.voice.failure import VoiceFailure
 from engine.voice.recording import Recording
 from worker.enrollment.errors import RejectError, RetryLaterError
@@ -29,6 +29,7 @@ class _Cut:
     """The sample found in a recording."""
 
     window: preflight.Window
+    print_: bytes
     clip: bytes
     source_sha256: str
 
@@ -79,7 +80,7 @@ async def _fact(shop: Workshop, speaker_id: SpeakerId, sample: Sample) -> Fact:
     recipe = _recipe(shop, sample, found)
     object_key = f"{folder_of(CLIPS, shop.queue.account, speaker_id)}/{recipe.sample_sha256}.wav"
     await shop.objects.put(object_key, found.clip)
-    await shop.voices.keep(object_key, found.clip, threads=shop.threads)
+    await shop.voices.keep(object_key, found.print_)
     point("prepare.stored")
     return SampleReady(
         at=shop.now(),
@@ -90,7 +91,9 @@ async def _fact(shop: Workshop, speaker_id: SpeakerId, sample: Sample) -> Fact:
     )
 
 
-def _window(shop: Workshop, path: Path, search: preflight.Search) -> preflight.Window:
+def _searched(shop: Workshop, path: Path, search: preflight.Search) -> tuple[preflight.Window, bytes]:
+    """The best stretch, and its print, for which the sound is at hand."""
+
     def read(number: int | None) -> Recording:
         limit_s = shop.settings.intake.scan_limit.total_seconds()
         return shop.decoders.decode(path, channel=number, limit_s=limit_s)
@@ -98,7 +101,9 @@ def _window(shop: Workshop, path: Path, search: preflight.Search) -> preflight.W
     found = preflight.mine(shop.voice, read, shop.rules, search)
     if found.refusal:
         raise found.refusal
-    return found.windows[0]
+    best, spans = found.windows[0], found.leg.spans()
+    print_ = likeness.cut_print(shop.voice, found.recording.samples, spans, start_s=best.start_s, end_s=best.end_s)
+    return best, likeness.to_bytes(print_)
 
 
 def _find(shop: Workshop, path: Path, search: preflight.Search) -> _Cut:
@@ -106,9 +111,9 @@ def _find(shop: Workshop, path: Path, search: preflight.Search) -> _Cut:
         source_sha256 = hashlib.file_digest(file, "sha256").hexdigest()
     known = search.known.narrow.tobytes() if search.known else b""
     key = (source_sha256, search.channel, hashlib.sha256(known).hexdigest())
-    window = shop.windows.get(key, lambda: _window(shop, path, search))
+    window, print_ = shop.windows.get(key, lambda: _searched(shop, path, search))
     clip = shop.decoders.cut(path, start_s=window.start_s, end_s=window.end_s, channel=window.channel)
-    return _Cut(window=window, clip=clip, source_sha256=source_sha256)
+    return _Cut(window=window, print_=print_, clip=clip, source_sha256=source_sha256)
 
 
 def _recipe(shop: Workshop, sample: Sample, found: _Cut) -> Recipe:

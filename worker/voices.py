@@ -6,14 +6,11 @@ Nothing of either goes into records, events, logs or errors.
 
 import asyncio
 from collections.abc import Collection, Iterable
-from concurrent.futures import Executor
 
 import structlog
 
 from engine.voice import likeness
 from engine.voice.likeness import KnownVoice, Print
-from engine.voice.recording import decode
-from engine.voice.samples import floats
 from engine.voice.voice import Voice
 from worker.enrollment.errors import RetryLaterError
 from worker.enrollment.record import Record, RecordingId, Sample, SpeakerId
@@ -38,13 +35,9 @@ class Voices:
         self.gallery = gallery
         self.models = voice
 
-    async def keep(self, object_key: str, clip: bytes, *, threads: Executor) -> None:
-        """Make the print of a clip and lay it beside it."""
-        loop = asyncio.get_running_loop()
-        await self._objects.put(_beside(object_key), await loop.run_in_executor(threads, self._printed, clip))
-
-    def _printed(self, clip: bytes) -> bytes:
-        return likeness.to_bytes(likeness.make(self.models, floats(decode(clip).samples)))
+    async def keep(self, object_key: str, print_: bytes) -> None:
+        """Lay the print of a clip beside it."""
+        await self._objects.put(_beside(object_key), print_)
 
     async def print_of(self, sample: Sample) -> Print | None:
         """The print of a sample; None if there is none, or one that this model did not make."""

@@ -23,7 +23,8 @@ from worker.store.objects import ObjectStore
 from worker.store.status import StatusStore
 from worker.voices import Voices
 
-_WINDOWS_MOST = 256  # stretches found lately, by source: a run that is repeated doesn't search again
+_WINDOWS_MOST = 64  # stretches found lately with their prints, of up to 100 KB: a repeated run doesn't search again
+_PASSED_MOST = 4096  # samples that were compared with others lately: one that waits for its call isn't judged again
 
 
 def utc_now() -> datetime:
@@ -48,7 +49,10 @@ class Workshop:
     threads: Executor
     decoders: Decoders
     policy: Policy
-    windows: Recent[tuple[str, int | None, str], Window] = field(default_factory=lambda: Recent(_WINDOWS_MOST))
+    windows: Recent[tuple[str, int | None, str], tuple[Window, bytes]] = field(
+        default_factory=lambda: Recent(_WINDOWS_MOST)
+    )
+    passed: Recent[tuple[str, ...], bool] = field(default_factory=lambda: Recent(_PASSED_MOST))
     now: Callable[[], datetime] = utc_now
 
     async def tell(self, speaker_id: SpeakerId, *facts: Fact) -> Record:

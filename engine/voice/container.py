@@ -23,12 +23,12 @@ from numpy.typing import NDArray
 from engine.voice.failure import VoiceFailure
 
 _FORMATS = "mp3,mov,wav,w64,aiff,au,flac,ogg,matroska,webm,amr,aac,asf,caf,avi"
-_HEADERLESS = {".g722": "g722", ".gsm": "gsm"}  # formats that only a file name tells
+_HEADERLESS = {".g722": "g722", ".gsm": "gsm"}  # formats that only a file name tells, unless a header says otherwise
 _RATE_MIN_HZ = 8000  # telephony; below it too little of a voice is left
 _RATE_MAX_HZ = 768_000  # the highest of any studio format; more is a broken header
 _CHANNELS_MAX = 64
 _BAD_SHARE = 0.25  # of the packets; a few broken ones are heard as clicks, more make another recording
-_MAGIC = (
+_HEADERS = (
     b"RIFF",
     b"RF64",
     b"OggS",
@@ -39,7 +39,6 @@ _MAGIC = (
     b"caff",
     b".snd",
     b"\x1aE\xdf\xa3",
-    b"\xff\xfb",
 )
 
 
@@ -87,7 +86,7 @@ def _opened(source: bytes | Path) -> Iterator[av.container.InputContainer]:
         file.seek(0)
         if not head:
             raise VoiceFailure("empty", "0 bytes; hand in a recording with sound", value=0.0)
-        kind = _HEADERLESS.get(name)
+        kind = None if head.startswith(_HEADERS) else _HEADERLESS.get(name)
         options = {"format_whitelist": kind or _FORMATS}
         try:
             container = av.open(file, mode="r", format=kind, options=options, metadata_errors="ignore")
@@ -99,7 +98,7 @@ def _opened(source: bytes | Path) -> Iterator[av.container.InputContainer]:
 
 def _unopened(head: bytes) -> VoiceFailure:
     """Tell a broken recording from something that never was one, by its first bytes."""
-    if head.startswith(_MAGIC) or head[4:8] == b"ftyp":
+    if head.startswith((*_HEADERS, b"\xff\xfb")) or head[4:8] == b"ftyp":
         return VoiceFailure("corrupt", "the recording begins like one but can't be read; export or upload it again")
     return VoiceFailure("not_audio", "no known audio format; hand in WAV, MP3, M4A, FLAC, Ogg, WebM or the like")
 

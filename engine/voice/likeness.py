@@ -13,20 +13,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.voice import fingerprint, measures, speech
-from engine.voice.fingerprint import Fingerprint
+from engine.voice.fingerprint import SPARSE, Fingerprint
 from engine.voice.recording import narrowed
+from engine.voice.samples import RATE_HZ, Samples, floats
+from engine.voice.speech import Span
 from engine.voice.voice import Voice
 from engine.voice.voiceprint import Vector, centred, score, unit
 
 _SAME_AUDIO = 0.35  # of the bits differ at most: the paper's threshold, between the 0.32 and the 0.41 measured here
-_SHARED = 0.5  # share of the shorter sample that may be in another one too: less leaves enough that is new
+_SHARED = 0.5  # share of a sample that may be in another one's recording too: less leaves enough that is new
+_KEPT_S = 1800  # of a recording: as much as is searched unless told otherwise
 
-_FORMAT = 1
+_FORMAT = 2
 
 
 @dataclass(frozen=True, slots=True)
 class Print:
-    """What is kept of one sample, 10 KB for 24 s.
+    """What is kept of one sample, 10 KB for 24 s, and 42 bytes for each second of its recording.
 
     Attributes:
         vector: (192,) float32, raw mean of the speech.
@@ -34,6 +37,7 @@ class Print:
         narrow_band: the audio holds nothing above that band: both vectors are the same.
         speech_s: seconds of speech.
         audio: its fingerprint.
+        recording: fingerprint of what it was cut from, up to half an hour around it, every `SPARSE`-th step.
         model: SHA-256 of the network; vectors of two networks can't be compared.
     """
 
@@ -42,6 +46,7 @@ class Print:
     narrow_band: bool
     speech_s: float
     audio: Fingerprint
+    recording: Fingerprint
     model: str
 
 
@@ -72,24 +77,39 @@ class Likeness:
 
 @dataclass(frozen=True, slots=True)
 class Shared:
-    """Seconds of audio that two samples have in common, 0 if it is not the same; how much of it may be."""
+    """Seconds of audio that a sample has in common with another's recording, 0 if it is not the same; the limit."""
 
     seconds: float
     limit_s: float
 
     @property
     def is_too_much(self) -> bool:
-        """Whether the one is a copy of the other."""
+        """Whether it is out of the same conversation."""
         return self.seconds > self.limit_s
 
 
 def make(voice: Voice, samples: NDArray[np.float32]) -> Print:
-    """Make the print of a sample, 16 kHz.
+    """Make the print of a sample that is all there is, 16 kHz.
 
     Raises:
         ValueError: under 0.5 s of speech.
     """
-    spans = voice.speech(samples)
+    return _print(voice, samples, voice.speech(samples), recording=samples)
+
+
+def cut_print(voice: Voice, recording: Samples, spans: tuple[Span, ...], *, start_s: float, end_s: float) -> Print:
+    """Make the print of a stretch of a recording, 16 kHz, of which it is known where the speech is.
+
+    Raises:
+        ValueError: under 0.5 s of speech.
+    """
+    samples = floats(recording[round(start_s * RATE_HZ) : round(end_s * RATE_HZ)])
+    first = max(0, min(round((start_s + end_s - _KEPT_S) / 2 * RATE_HZ), len(recording) - _KEPT_S * RATE_HZ))
+    around = recording[first : first + _KEPT_S * RATE_HZ]
+    return _print(voice, samples, speech.within(spans, start_s, end_s), recording=around)
+
+
+def _print(voice: Voice, samples: NDArray[np.float32], spans: tuple[Span, ...], *, recording: Samples) -> Print:
     spoken = speech.spoken(samples, spans)
     vector, narrow = voice.embed(spoken), measures.is_narrow_band(samples)
     return Print(
@@ -98,6 +118,7 @@ def make(voice: Voice, samples: NDArray[np.float32]) -> Print:
         narrow_band=narrow,
         speech_s=speech.speech_s(spans),
         audio=fingerprint.fingerprint(samples),
+        recording=fingerprint.fingerprint(recording, every=SPARSE),
         model=voice.manifest.sha256,
     )
 
@@ -124,10 +145,11 @@ def compare(voice: Voice, one: Print, other: KnownVoice) -> Likeness:
     return Likeness(score(centred(one.vector, centre), other.wide - centre), narrow_band=False)
 
 
-def shared(one: Print, other: Print) -> Shared:
-    """How much of the same audio two samples have."""
-    seconds, differing = fingerprint.overlap(one.audio, other.audio)
-    limit_s = _SHARED * min(fingerprint.seconds(one.audio), fingerprint.seconds(other.audio))
+def shared(sample: Fingerprint, recording: Fingerprint) -> Shared:
+    """How much of a sample's audio (`Print.audio`) is in a recording (`Print.recording`)."""
+    seconds, differing = fingerprint.overlap(sample, recording)
+    whole_s = fingerprint.seconds(recording, every=SPARSE)
+    limit_s = _SHARED * min(fingerprint.seconds(sample), whole_s)
     return Shared(seconds if differing <= _SAME_AUDIO else 0.0, limit_s)
 
 
@@ -136,7 +158,8 @@ def to_bytes(one: Print) -> bytes:
     facts = np.array([_FORMAT, one.narrow_band, one.speech_s], np.float64)
     model = np.frombuffer(one.model.encode(), np.uint8)
     buffer = io.BytesIO()
-    np.savez(buffer, facts=facts, model=model, wide=one.vector, narrow=one.narrow_vector, audio=one.audio)
+    wide, narrow, audio, recording = one.vector, one.narrow_vector, one.audio, one.recording
+    np.savez(buffer, facts=facts, model=model, wide=wide, narrow=narrow, audio=audio, recording=recording)
     return buffer.getvalue()
 
 
@@ -146,7 +169,8 @@ def from_bytes(blob: bytes) -> Print | None:
         with np.load(io.BytesIO(blob), allow_pickle=False) as kept:
             version, narrow_band, speech_s = kept["facts"].tolist()
             model = kept["model"].tobytes().decode()
-            made = Print(kept["wide"], kept["narrow"], bool(narrow_band), speech_s, kept["audio"], model)
+            vectors, sounds = (kept["wide"], kept["narrow"]), (kept["audio"], kept["recording"])
+            made = Print(*vectors, bool(narrow_band), speech_s, *sounds, model)
     except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile):
         return None
     return made if version == _FORMAT else None

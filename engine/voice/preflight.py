@@ -87,6 +87,7 @@ class Found:
         duration_s: seconds of it that were looked at.
         truncated: it is longer than that.
         leg: the channel that was searched.
+        recording: its sound.
         legs: all channels; the one alone where they hold the same sound.
         spans: where its speaker speaks.
         music: where there is music.
@@ -101,6 +102,7 @@ class Found:
     duration_s: float
     truncated: bool
     leg: Leg
+    recording: Recording
     legs: tuple[Leg, ...]
     spans: tuple[Span, ...]
     music: tuple[Span, ...]
@@ -145,6 +147,7 @@ def mine(voice: Voice, read: Read, rules: Rules, search: Search | None = None) -
         duration_s=recording.duration_s,
         truncated=recording.truncated,
         leg=leg,
+        recording=recording,
         legs=legs,
         spans=leg.spans(),
         others=leg.leaked_spans(),

@@ -1,7 +1,7 @@
 """What was computed lately, by what it was computed from: a run that is repeated doesn't compute again.
 
 Bounded in number, so keep small things in it. Safe to share between threads; two that ask for the same thing at the
-same time both compute it.
+same time both compute it. None is no result.
 """
 
 from collections import OrderedDict
@@ -21,10 +21,19 @@ class Recent(Generic[_K, _V]):
 
     def get(self, key: _K, compute: Callable[[], _V]) -> _V:
         """The result under the key; computed if it is not known (any more). What `compute` raises is not kept."""
-        value = self._known.pop(key, None)
+        value = self.known(key)
         if value is None:
             value = compute()
-        self._known[key] = value
+        self.keep(key, value)
+        return value
+
+    def known(self, key: _K) -> _V | None:
+        """The result under the key, if it is known (still)."""
+        return self._known.get(key)
+
+    def keep(self, key: _K, value: _V) -> None:
+        """Keep a result that was computed elsewhere."""
+        self._known.pop(key, None)
+        self._known[key] = value  # at the end: it was asked for last
         while len(self._known) > self._most:
             self._known.popitem(last=False)
-        return value

@@ -46,7 +46,8 @@ def entry(wide: Vector | None, narrow: Vector, *, genuine: Likeness | None = Non
 
 
 def probe(wide: Vector, narrow: Vector, *, narrow_band: bool = False) -> Print:
-    return Print(wide, narrow, narrow_band, 12.0, np.zeros(0, np.uint32), "ab" * 32)
+    silence = np.zeros(0, np.uint32)
+    return Print(wide, narrow, narrow_band, 12.0, silence, silence, "ab" * 32)
 
 
 def name(number: int) -> SpeakerId:

@@ -11,17 +11,22 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import numpy as np
 import pytest
 from arq.worker import func
 
 from config.settings import Settings
+from engine.voice.likeness import make, to_bytes
 from engine.voice.recording import narrowed
 from tests.support.encoding import encoded
 from tests.support.line import Line, at_later_time, line
 from tests.support.speech import Samples, said, wav
 from tests.support.waiting import until
 from worker import functions
+from worker.api.client import EnrollmentApi
+from worker.api.governor import Turn
+from worker.enrollment.errors import RetryLaterError
 from worker.enrollment.facts import Answered
 from worker.enrollment.record import AttemptOutcome, RecordingId, SpeakerId, Via
 from worker.gallery import Entry
@@ -170,6 +175,38 @@ async def test_the_same_call_in_another_format_is_declined(calls: Calls, kind: s
     assert "anna-1.wav" in sample["message"]
     assert "s allowed" in sample["message"]
     assert (await calls.decide(ANNA, copy, "accept"))[1]["code"] == "not_held"
+
+
+async def test_another_part_of_the_same_call_is_declined(calls: Calls) -> None:
+    call = said(ONE, seconds=50)
+    first, outcome = await calls.submitted(ANNA, "1.mp3", encoded("mp3 phone", call))  # graded Good: more is wanted
+    assert outcome == "applied"
+    clip = (await calls.here.record(ANNA)).sample(first).clip
+    assert clip is not None
+    before, after = call[: round(clip.recipe.start_s * 16000)], call[round(clip.recipe.end_s * 16000) :]
+    rest, outcome = await calls.submitted(ANNA, "2.wav", max(before, after, key=len))
+    assert outcome == "duplicate_sample"
+    assert "anna-1.mp3" in (await calls.sample(ANNA, rest))["message"]
+
+
+async def test_who_may_not_call_yet_is_judged_again_once_another_sample_counts(calls: Calls) -> None:
+    """The prints are changed behind the worker's back: only who looks again sees it."""
+    here, shop = calls.here, calls.here.shop
+    stranger = to_bytes(make(shop.voice, said(OTHER, seconds=9)))
+    names = [(await calls.submitted(ANNA, "1.wav", said(ONE, seconds=6.5)))[0]]
+    names += [(await calls.prepared(ANNA, "2.wav", said(ONE, seconds=6.5, skip=5)))[0]]
+    async with aiohttp.ClientSession() as http:
+        one_call = here.settings.api.model_copy(update={"calls": 1})
+        busy = EnrollmentApi.over(here.redis, http, account=here.settings.account, api=one_call)
+        await busy.reserve("somebody", turn=Turn.FINISH)
+        with pytest.raises(RetryLaterError, match="rate_limited"):
+            await submit(replace(shop, api=busy), ANNA)
+    for name in names:
+        clip = (await here.record(ANNA)).sample(name).clip
+        assert clip is not None
+        await shop.voices.keep(clip.object_key, stranger)
+    assert await submit(shop, ANNA) == "applied"
+    assert (await calls.submitted(ANNA, "3.wav", said(ONE, seconds=7, skip=1)))[1] == "different_voice"
 
 
 async def test_the_same_file_under_another_name_is_rejected(calls: Calls) -> None:

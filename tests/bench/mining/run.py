@@ -22,7 +22,7 @@ from engine.voice.recording import Recording, decode
 from engine.voice.samples import RATE_HZ
 from engine.voice.voiceprint import SAME_SPEAKER_NARROW, SAME_SPEAKER_WIDE
 from tests.bench import report
-from tests.bench.mining import predictor
+from tests.bench.mining import duplicates, predictor
 from tests.bench.mining.cases import KINDS, Case, case
 from tests.bench.report import Bar
 from tests.support import corpus
@@ -210,8 +210,9 @@ def main() -> None:
     with ProcessPoolExecutor(len(os.sched_getaffinity(0))) as pool:
         talkers = range(2 if os.environ.get("QUICK") else len(corpus.talkers()))
         graded = [one for found in pool.map(predictor.foretold, talkers) for one in found]
+        heard = list(pool.map(duplicates.heard, range(each), chunksize=2))
     bars = [*_windows(by_kind), *_defects(by_kind), *_speech(by_kind), *_verification(by_kind["one channel"])]
-    bars += _swaps(by_kind["one channel"])
+    bars += [*_swaps(by_kind["one channel"]), *_duplicates(heard)]
     quality = _grades(graded)
     report.bars("the bars", bars)
     report.write(
@@ -309,6 +310,16 @@ def _swaps(outcomes: list[Outcome]) -> list[Bar]:
     return [
         Bar("found: different_voice", sum(found) / max(1, len(found)), 0.95, "share"),
         Bar("false alarms of different_voice", sum(alarms) / max(1, len(alarms)), 0.02, "share", "at most"),
+    ]
+
+
+def _duplicates(heard: Sequence[duplicates.Heard]) -> list[Bar]:
+    (known, copies), (mistaken, others) = duplicates.counted(heard)
+    rows = [["the same call again", shown(known, copies)], ["another call of the two", shown(mistaken, others)]]
+    report.table("duplicate_sample, through codecs, begun later, at another level", ["recording", "TAKEN"], rows)
+    return [
+        Bar("found: duplicate_sample", known / max(1, copies), 0.95, "share"),
+        Bar("false alarms of duplicate_sample", mistaken / max(1, others), 0.02, "share", "at most"),
     ]
 
 
