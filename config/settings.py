@@ -140,6 +140,9 @@ class Engine(_Concern):
     penalty: Duration = Field(
         timedelta(seconds=60), description="After one call too many all are refused for this long; each starts it anew."
     )
+    strict: bool = Field(
+        False, description="Answer with the profile's own id alone: enrollmentId in 2022, speakerId in 2024; off: both."
+    )
     faults: str = Field(
         "", description="Ways to behave badly, for tests: `flaky,slow=2,dropping=0.2`; see `voxroll engine --help`."
     )

@@ -119,7 +119,7 @@ class Desk:
             case Ask() as ask:
                 audio = await asyncio.to_thread(self._spool.read, order.job_id)
                 named = ask if ask.sha256 else replace(ask, sha256=hashlib.sha256(audio).hexdigest())
-                return (await self._enroller.apply(named, audio)).status()
+                return self._enroller.told(await self._enroller.apply(named, audio))
             case Identify() as task:
                 return await self._recogniser.identify(task, self._spool.path(order.job_id), is_job=True)
             case Diarize() as task:

@@ -44,10 +44,11 @@ async def add(request: web.Request) -> web.Response:
 async def get(request: web.Request) -> web.Response:
     """E3: how far an enrollment is."""
     speaker_id = _path_id(request)
-    held = await request.app[PARTS].vault.get(speaker_id)
+    parts = request.app[PARTS]
+    held = await parts.vault.get(speaker_id)
     if held.alive is None:
         raise not_enrolled(speaker_id, "speakerId")
-    return web.json_response(held.alive.status())
+    return web.json_response(parts.enroller.told(held.alive))
 
 
 async def delete(request: web.Request) -> web.Response:
@@ -59,12 +60,13 @@ async def delete(request: web.Request) -> web.Response:
 async def listing(request: web.Request) -> web.Response:
     """E2: one page of all enrollments; an empty list has one page."""
     asked = wire.read_list(request.query)
-    page = await request.app[PARTS].vault.page(asked.page, per_page=asked.per_page, complete_only=asked.complete_only)
+    parts = request.app[PARTS]
+    page = await parts.vault.page(asked.page, per_page=asked.per_page, complete_only=asked.complete_only)
     total_pages = max(1, math.ceil(page.total / asked.per_page))
     return web.json_response(
         {
             "paging": {"page": asked.page, "totalPages": total_pages, "perPage": asked.per_page},
-            "records": [enrollment.status() for enrollment in page.enrollments],
+            "records": [parts.enroller.told(enrollment) for enrollment in page.enrollments],
         }
     )
 
@@ -102,11 +104,19 @@ async def job(request: web.Request) -> web.Response:
 
 
 async def token(request: web.Request) -> web.Response:
-    """Exchange a JWT credential for an access token."""
-    granted = request.app[PARTS].tokens.grant(
-        request.headers.get("Authorization"), {name: str(value) for name, value in (await request.post()).items()}
-    )
+    """Exchange a JWT credential or a refresh token for an access token."""
+    granted = await request.app[PARTS].tokens.grant(request.headers.get("Authorization"), await _form(request))
     return web.json_response(granted, headers={"Cache-Control": "no-store"})
+
+
+async def revoke(request: web.Request) -> web.Response:
+    """End the session that a token belongs to."""
+    await request.app[PARTS].tokens.revoke(request.headers.get("Authorization"), await _form(request))
+    return web.Response()
+
+
+async def _form(request: web.Request) -> dict[str, str]:
+    return {name: str(value) for name, value in (await request.post()).items()}
 
 
 async def healthz(_request: web.Request) -> web.Response:
@@ -157,7 +167,7 @@ async def _take(request: web.Request, sample: wire.SampleIn, *, verb: Verb, spea
     if isinstance(sample.media, str):
         raise _content_needed("?webhook=")
     enrollment = done or await parts.enroller.apply(ask, sample.media)
-    return web.json_response(enrollment.status(), status=201)
+    return web.json_response(parts.enroller.told(enrollment), status=201)
 
 
 async def _take_recording(request: web.Request, task: Identify | Diarize, media: wire.Media) -> web.Response:
@@ -223,6 +233,7 @@ ROUTES = (
     web.post("/ai/audio/v1/async/speaker-diarize", diarize),
     web.get("/ai/status/v1/jobs/{job_id}", job),
     web.post("/restapi/oauth/token", token),
+    web.post("/restapi/oauth/revoke", revoke),
     web.get("/healthz", healthz),
     web.get("/readyz", readyz),
 )

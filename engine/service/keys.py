@@ -26,6 +26,11 @@ def job(account: str, job_id: str) -> str:
     return f"vx:{{{account}}}:engine:job:{job_id}"
 
 
+def ended(account: str, name: str) -> str:
+    """String: a session or token that was ended early. TTL: as long as it would have lived."""
+    return f"vx:{{{account}}}:engine:ended:{name}"
+
+
 def fetches(account: str) -> str:
     """Sorted set of arq: jobs whose audio is to be fetched. No TTL: a member leaves when it was, or can't be."""
     return f"vx:{{{account}}}:engine:fetches"

@@ -16,12 +16,14 @@ from engine.service.callbacks import Callbacks
 from engine.service.desk import RECORDING, SAMPLE, Desk
 from engine.service.ears import Ears
 from engine.service.enroll import Enroller
+from engine.service.enrollment import ID_NAMES
 from engine.service.faults import Faults, Mode
 from engine.service.jobs import DELIVER, FETCH, RUN, Jobs
 from engine.service.lanes import Lane
 from engine.service.limits import RINGCENTRALS, Limiter
 from engine.service.media import Media
 from engine.service.recognise import Recogniser
+from engine.service.sessions import Sessions
 from engine.service.spool import Spool
 from engine.service.tokens import Tokens
 from engine.service.vault import Vault
@@ -72,15 +74,16 @@ def assemble(settings: Settings, *, callback_delays_s: Sequence[float], fetch_de
     Raises:
         SettingsError: a secret is missing, or a fault is unknown.
     """
+    redis = Redis(connection_pool=store.pool(settings.redis))
     tokens = Tokens(
         key=_secret("TOKEN_KEY", settings.engine.token_key.get_secret_value()),
         client_secret=_secret("CLIENT_SECRET", settings.engine.client_secret.get_secret_value()),
         account=settings.account,
+        sessions=Sessions(redis, account=settings.account),
     )
-    redis = Redis(connection_pool=store.pool(settings.redis))
     vault = Vault(redis, account=settings.account)
     ears = Ears(threads=settings.engine.threads, rules=Rules.for_profile(settings.profile))
-    enroller = Enroller(vault, ears, model=settings.engine.model)
+    enroller = Enroller(vault, ears, model=settings.engine.model, id_names=_id_names(settings))
     recogniser = Recogniser(vault, ears, model=settings.engine.model)
     jobs = Jobs(redis, account=settings.account, kept=settings.retention.jobs)
     spool = Spool(settings.data_dir / "engine" / "jobs")
@@ -155,6 +158,13 @@ def _media_limits(engine: Engine) -> Limits:
         redirects=media.REDIRECTS,
         settings="VOXROLL_ENGINE_MEDIA",
     )
+
+
+def _id_names(settings: Settings) -> Sequence[str]:
+    """Both, unless only the profile's own is wanted."""
+    if not settings.engine.strict:
+        return ID_NAMES
+    return ("enrollmentId",) if settings.profile == "2022" else ("speakerId",)
 
 
 def _limiter(engine: Engine, faults: Faults | None) -> Limiter | None:
