@@ -7,11 +7,12 @@ before anything is fetched or computed; else the answer is the result.
 import asyncio
 import math
 import uuid
+from urllib.parse import parse_qsl
 
 from aiohttp import web
 
 from config.points import point
-from engine.service import wire
+from engine.service import openapi, wire
 from engine.service.ears import Ears
 from engine.service.enroll import now_ms
 from engine.service.enrollment import Ask, Verb, not_enrolled
@@ -116,7 +117,8 @@ async def revoke(request: web.Request) -> web.Response:
 
 
 async def _form(request: web.Request) -> dict[str, str]:
-    return {name: str(value) for name, value in (await request.post()).items()}
+    """The members of a form; what is none has none."""
+    return dict(parse_qsl((await _body(request)).decode(errors="replace"), keep_blank_values=True))
 
 
 async def healthz(_request: web.Request) -> web.Response:
@@ -132,6 +134,11 @@ async def readyz(request: web.Request) -> web.Response:
     missing = "; ".join(str(check["detail"]) for check in checks if not check["ok"])
     body = {"status": "ready" if ready else missing, "checks": checks}
     return web.json_response(body, status=200 if ready else 503)
+
+
+async def described(_request: web.Request) -> web.Response:
+    """The engine's own OpenAPI document."""
+    return web.json_response(openapi.document())
 
 
 async def _redis_check(parts: Parts) -> dict[str, str | bool]:
@@ -236,4 +243,5 @@ ROUTES = (
     web.post("/restapi/oauth/revoke", revoke),
     web.get("/healthz", healthz),
     web.get("/readyz", readyz),
+    web.get("/openapi.json", described),
 )

@@ -29,7 +29,7 @@ _HEADSTART_MS = 86_400_000  # arq goes by the wall clock: one that is put back m
 _ANSWERED_LEAST_MS = 3_600_000  # an answer that came late is still there for its callback and a look
 
 Status = Literal["InProgress", "Success", "Fail"]
-_STATUSES: tuple[Status, ...] = get_args(Status)
+STATUSES: tuple[Status, ...] = get_args(Status)
 
 
 _TASKS: Mapping[Kind, TypeAdapter[Task]] = {
@@ -185,7 +185,7 @@ def _job(found: Mapping[str, bytes]) -> Job:
     )
     return Job(
         order=order,
-        status=next(status for status in _STATUSES if status == text["status"]),
+        status=next(status for status in STATUSES if status == text["status"]),
         response=json.loads(text["response"]) if "response" in text else None,
         completed_ms=int(text["completed_ms"]) if "completed_ms" in text else None,
         deliveries=int(text.get("deliveries", "0")),

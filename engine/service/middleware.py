@@ -119,7 +119,9 @@ async def _answer(request: web.Request, handler: Handler) -> web.StreamResponse:
         request[FACTS]["error"] = error.error
         return web.json_response(error.body(), status=error.status)
     except web.HTTPException as error:
-        return refusal(request, _translated(request, error))
+        response = refusal(request, _translated(request, error))
+        response.headers.update({name: error.headers[name] for name in ("Allow",) if name in error.headers})
+        return response
     except Exception as error:  # noqa: BLE001  no traceback reaches a client
         _log.exception("request.failed", route=_route(request), **request[FACTS])
         hidden = ApiError(500, "internal", "the engine failed; its log has the rest", error_code=CMN_INTERNAL)
