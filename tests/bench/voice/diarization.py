@@ -227,7 +227,18 @@ def show(outcomes: Sequence[Outcome]) -> None:
     for kind, style in kinds:
         for system, some in _by_system(one for one in outcomes if (one.kind, one.style) == (kind, style)).items():
             rows.append((f"{kind}, {style}", system, *_cells(some)))
-    columns = ("recording", "system", "N", "DER %", "MISSED", "FALSE", "CONFUSED", "ALONE %", "COUNT RIGHT", "CPU-S/MIN")
+    columns = (
+        "recording",
+        "system",
+        "N",
+        "DER %",
+        "MISSED",
+        "FALSE",
+        "CONFUSED",
+        "ALONE %",
+        "COUNT RIGHT",
+        "CPU-S/MIN",
+    )
     report.table("diarization error rate, collar 0.25 s, overlap counted; ALONE: where one speaks", columns, rows)
     same = _same(outcomes)
     for system in dict.fromkeys(one.system for one in outcomes):
@@ -240,7 +251,9 @@ def show(outcomes: Sequence[Outcome]) -> None:
     named = [one for one in outcomes if one.named is not None]
     for kind in dict.fromkeys(one.kind for one in named):
         shares = [one.named for one in named if one.kind == kind and one.named is not None]
-        report.say(f"  {kind}: {statistics.mean(shares):.1%} of {2 * len(shares)} speakers under the right id or number")
+        report.say(
+            f"  {kind}: {statistics.mean(shares):.1%} of {2 * len(shares)} speakers under the right id or number"
+        )
 
 
 def bars(outcomes: Sequence[Outcome], *, quick: bool) -> list[Bar]:
