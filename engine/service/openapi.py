@@ -45,6 +45,7 @@ class Operation:
     summary: str
     answers: Mapping[int, str | None]
     body: str | None = None
+    has_key: bool = False  # whether repeating it under the same Idempotency-Key changes nothing
     query: Sequence[tuple[str, Schema]] = ()
     told: str | None = None  # what the callback's `response` is on success
 
@@ -57,6 +58,12 @@ _LIST = (
     ("perPage", whole(1, wire.PER_PAGE_MOST)),
     ("page", whole(1, wire.PAGES_MOST)),
 )
+_KEY = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "required": False,
+    "schema": {"type": "string", "pattern": "^[!-~]+$", "maxLength": wire.KEY_CHARS_MOST},
+}
 _ACCEPTED = "CaiAsyncApiResponse"
 
 OPERATIONS = (
@@ -66,6 +73,7 @@ OPERATIONS = (
         name="caiEnrollmentsCreate",
         summary="Enroll a speaker with a first sample; with a webhook by a job, which may fetch a contentUri.",
         body="EnrollmentInput",
+        has_key=True,
         query=_WEBHOOK,
         answers={201: "EnrollmentStatus", 202: _ACCEPTED, 400: _CAI, 409: _CAI, 410: _CAI, 413: _CAI},
         told="EnrollmentStatus",
@@ -91,6 +99,7 @@ OPERATIONS = (
         name="caiEnrollmentsUpdate",
         summary="Add a sample to an enrollment; answers 201.",
         body="EnrollmentPatchInput",
+        has_key=True,
         query=_WEBHOOK,
         answers={201: "EnrollmentStatus", 202: _ACCEPTED, 400: _CAI, 404: _CAI, 410: _CAI, 413: _CAI},
         told="EnrollmentStatus",
@@ -192,7 +201,11 @@ def _operation(one: Operation) -> dict[str, Any]:
         "operationId": one.name,
         "summary": one.summary,
         "security": [{"bearer": []}] if is_api else [{"client": []}] if is_oauth else [],
-        "parameters": [*_path_parameters(one.path), *(_query(name, schema) for name, schema in one.query)],
+        "parameters": [
+            *_path_parameters(one.path),
+            *({"name": name, "in": "query", "required": False, "schema": schema} for name, schema in one.query),
+            *([_KEY] if one.has_key else []),
+        ],
         "responses": {str(status): _answer(status, name) for status, name in sorted(answers.items())},
     }
     if one.body:
@@ -209,10 +222,6 @@ def _path_parameters(path: str) -> list[dict[str, Any]]:
         for name, schema in schemas.items()
         if f"{{{name}}}" in path
     ]
-
-
-def _query(name: str, schema: Schema) -> dict[str, Any]:
-    return {"name": name, "in": "query", "required": False, "schema": schema}
 
 
 def _answer(status: int, name: str | None) -> dict[str, Any]:

@@ -21,7 +21,7 @@ Media = bytes | str  # the audio itself, or the URL that it lies at
 
 ENCODINGS = ("Mpeg", "Mp4", "Wav", "Webm", "Webp", "Aac", "Avi", "Ogg")
 ID_CHARS_MOST = 256
-_KEY_CHARS_MOST = 255
+KEY_CHARS_MOST = 255
 URL_CHARS_MOST = 2048
 _PER_PAGE = 100
 PER_PAGE_MOST = 1000
@@ -134,8 +134,8 @@ def _is_absolute(url: str) -> bool:
 def read_key(headers: Mapping[str, str]) -> str | None:
     """The Idempotency-Key, if there is one."""
     key = headers.get("Idempotency-Key")
-    if key is not None and not (0 < len(key) <= _KEY_CHARS_MOST and key.isascii() and key.isprintable()):
-        raise invalid("Idempotency-Key", f"1 to {_KEY_CHARS_MOST} printable ASCII characters")
+    if key is not None and not (0 < len(key) <= KEY_CHARS_MOST and key.isascii() and key.isprintable()):
+        raise invalid("Idempotency-Key", f"1 to {KEY_CHARS_MOST} printable ASCII characters")
     return key
 
 

@@ -5,8 +5,11 @@ from dataclasses import dataclass, field
 
 import pytest
 from aiohttp import web
+from arq.connections import ArqRedis
 
 from config.settings import Settings
+from engine.service import keys
+from engine.service.store import whole
 from tests.support.engine import ENROLLMENTS, Answer, Rc, Receiver, running_engine
 from tests.support.serving import serving
 
@@ -74,10 +77,15 @@ async def error(receiver: Receiver) -> tuple[str, str]:
 
 
 @pytest.mark.parametrize("path", ["audio", "moved/2"])
-async def test_it_is_fetched_redirects_and_all(open_rc: Rc, shelf: Shelf, receiver: Receiver, path: str) -> None:
-    assert (await ask(open_rc, f"{shelf.url}/{path}", receiver)).status == 202
+async def test_it_is_fetched_redirects_and_all_and_its_address_forgotten(
+    open_rc: Rc, shelf: Shelf, receiver: Receiver, redis: ArqRedis, settings: Settings, path: str
+) -> None:
+    assert (await ask(open_rc, f"{shelf.url}/{path}?access_token=t0ken", receiver)).status == 202
     _, told = await receiver.next()
     assert (told["status"], told["response"]["speakerCount"]) == ("Success", 1)
+    kept = await whole(redis, keys.job(settings.account, told["jobId"]))
+    assert kept["content_uri"] == b""
+    assert b"t0ken" not in b" ".join(kept.values())
 
 
 async def test_a_sample_may_be_fetched_too_and_counts_once(open_rc: Rc, shelf: Shelf, receiver: Receiver) -> None:
