@@ -1,6 +1,7 @@
 """`python -m engine`: the embedded enrollment service as a process of its own."""
 
 import asyncio
+import os
 import socket
 import sys
 
@@ -58,4 +59,6 @@ async def _listen(runner: web.AppRunner, engine: Engine) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(run("engine", serve))
+    code = run("engine", serve)
+    sys.stderr.flush()
+    os._exit(code)  # a recording that is listened to went back to the queue: nobody waits minutes for its thread

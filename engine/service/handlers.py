@@ -1,7 +1,7 @@
 """The contract's endpoints: read the request, have it done, write the answer. No rule lives here.
 
-A POST or PATCH with `?webhook=` is written down and answered 202 before anything is computed; without it the answer is
-the result.
+A POST or PATCH of an enrollment with `?webhook=`, and whatever is under `/async/`, is written down and answered 202
+before anything is fetched or computed; else the answer is the result.
 """
 
 import asyncio
@@ -11,13 +11,13 @@ import uuid
 from aiohttp import web
 
 from config.points import point
-from engine.service import wire
+from engine.service import oauth, openapi, wire
 from engine.service.ears import Ears
 from engine.service.enroll import now_ms
-from engine.service.enrollment import Ask, Verb, comparable, not_enrolled
+from engine.service.enrollment import Ask, Verb, not_enrolled
 from engine.service.failure import ApiError, NotReadyError, StoreAwayError, invalid
-from engine.service.jobs import Order
-from engine.service.middleware import FACTS, too_large
+from engine.service.middleware import FACTS, whole_body
+from engine.service.orders import Diarize, Identify, Order, Task
 from engine.service.parts import PARTS, Parts
 from engine.service.store import reaching
 
@@ -27,9 +27,7 @@ ENROLLMENTS = "/ai/audio/v1/enrollments"
 async def create(request: web.Request) -> web.Response:
     """E1: enroll a speaker with a first sample."""
     sample = await _sample(request)
-    if sample.speaker_id is None:
-        raise invalid(sample.parameter, "given: the id of the speaker, of [a-zA-Z0-9_]")
-    return await _take(request, sample, verb=Verb.CREATE, speaker_id=sample.speaker_id)
+    return await _take(request, sample, verb=Verb.CREATE, speaker_id=sample.speaker_id or _given_id(request, sample))
 
 
 async def add(request: web.Request) -> web.Response:
@@ -44,10 +42,11 @@ async def add(request: web.Request) -> web.Response:
 async def get(request: web.Request) -> web.Response:
     """E3: how far an enrollment is."""
     speaker_id = _path_id(request)
-    held = await request.app[PARTS].vault.get(speaker_id)
+    parts = request.app[PARTS]
+    held = await parts.vault.get(speaker_id)
     if held.alive is None:
         raise not_enrolled(speaker_id, "speakerId")
-    return web.json_response(held.alive.status())
+    return web.json_response(parts.enroller.told(held.alive))
 
 
 async def delete(request: web.Request) -> web.Response:
@@ -59,23 +58,33 @@ async def delete(request: web.Request) -> web.Response:
 async def listing(request: web.Request) -> web.Response:
     """E2: one page of all enrollments; an empty list has one page."""
     asked = wire.read_list(request.query)
-    page = await request.app[PARTS].vault.page(asked.page, per_page=asked.per_page, complete_only=asked.complete_only)
+    parts = request.app[PARTS]
+    page = await parts.vault.page(asked.page, per_page=asked.per_page, complete_only=asked.complete_only)
     total_pages = max(1, math.ceil(page.total / asked.per_page))
     return web.json_response(
         {
             "paging": {"page": asked.page, "totalPages": total_pages, "perPage": asked.per_page},
-            "records": [enrollment.status() for enrollment in page.enrollments],
+            "records": [parts.enroller.told(enrollment) for enrollment in page.enrollments],
         }
     )
 
 
+async def identify_now(request: web.Request) -> web.Response:
+    """I0: who of the named speakers speaks when, in the answer itself."""
+    task, media = await asyncio.to_thread(wire.read_sync_identify, await whole_body(request))
+    if isinstance(media, str):
+        raise _content_needed("/async/speaker-identify")
+    return web.json_response(await request.app[PARTS].recogniser.identify(task, media, is_job=False))
+
+
 async def identify(request: web.Request) -> web.Response:
-    """I0: who of the named speakers speaks when."""
-    parts = request.app[PARTS]
-    asked = await asyncio.to_thread(wire.read_identify, await _body(request))
-    known = comparable(await parts.vault.many(asked.speaker_ids), model=parts.settings.engine.model)
-    utterances = await parts.ears.identify(asked.audio, known)
-    return web.json_response({"utterances": [utterance.segment() for utterance in utterances]})
+    """I1: who of the named speakers speaks when."""
+    return await _take_recording(request, *await asyncio.to_thread(wire.read_identify, await whole_body(request)))
+
+
+async def diarize(request: web.Request) -> web.Response:
+    """D1: who speaks when."""
+    return await _take_recording(request, *await asyncio.to_thread(wire.read_diarize, await whole_body(request)))
 
 
 async def job(request: web.Request) -> web.Response:
@@ -92,14 +101,6 @@ async def job(request: web.Request) -> web.Response:
     return web.json_response(jobs.envelope(found))
 
 
-async def token(request: web.Request) -> web.Response:
-    """Exchange a JWT credential for an access token."""
-    granted = request.app[PARTS].tokens.grant(
-        request.headers.get("Authorization"), {name: str(value) for name, value in (await request.post()).items()}
-    )
-    return web.json_response(granted, headers={"Cache-Control": "no-store"})
-
-
 async def healthz(_request: web.Request) -> web.Response:
     """The process lives."""
     return web.json_response({"status": "ok"})
@@ -113,6 +114,11 @@ async def readyz(request: web.Request) -> web.Response:
     missing = "; ".join(str(check["detail"]) for check in checks if not check["ok"])
     body = {"status": "ready" if ready else missing, "checks": checks}
     return web.json_response(body, status=200 if ready else 503)
+
+
+async def described(_request: web.Request) -> web.Response:
+    """The engine's own OpenAPI document."""
+    return web.json_response(openapi.document())
 
 
 async def _redis_check(parts: Parts) -> dict[str, str | bool]:
@@ -144,46 +150,57 @@ async def _take(request: web.Request, sample: wire.SampleIn, *, verb: Verb, spea
     )
     done = await parts.enroller.judge(ask)
     if webhook is not None:
-        facts["job_id"] = await _order(request, ask, sample.audio, webhook=webhook)
-        return web.json_response({"jobId": facts["job_id"]}, status=202)
-    enrollment = done or await parts.enroller.apply(ask, sample.audio)
-    return web.json_response(enrollment.status(), status=201)
+        return await _accept(request, ask, sample.media, webhook=webhook)
+    if isinstance(sample.media, str):
+        raise _content_needed("?webhook=")
+    enrollment = done or await parts.enroller.apply(ask, sample.media)
+    return web.json_response(parts.enroller.told(enrollment), status=201)
 
 
-async def _order(request: web.Request, ask: Ask, audio: bytes, *, webhook: str) -> str:
-    """Write down what was asked, durably, before it is answered; returns the job's id."""
-    parts = request.app[PARTS]
+async def _take_recording(request: web.Request, task: Identify | Diarize, media: wire.Media) -> web.Response:
+    """Answer 202, or 400 where a named speaker can't be told."""
+    webhook = wire.read_webhook(request.query)
+    await request.app[PARTS].recogniser.known(task.speaker_ids)
+    return await _accept(request, task, media, webhook=webhook or "")
+
+
+async def _accept(request: web.Request, task: Task, media: wire.Media, *, webhook: str) -> web.Response:
+    """Write down what was asked, durably, before it is answered."""
+    parts, facts = request.app[PARTS], request[FACTS]
+    facts["job_id"] = str(uuid.uuid4())
     order = Order(
-        job_id=str(uuid.uuid4()),
-        verb=ask.verb,
-        speaker_id=ask.speaker_id,
-        key=ask.key,
-        sha256=ask.sha256,
-        asked_ms=ask.asked_ms,
-        parameter=ask.parameter,
+        job_id=facts["job_id"],
+        task=task,
+        asked_ms=task.asked_ms if isinstance(task, Ask) else now_ms(),
         api=request.path,
+        request_id=facts["request_id"],
         webhook=webhook,
-        request_id=request[FACTS]["request_id"],
+        content_uri=media if isinstance(media, str) else "",
     )
-    try:
-        await asyncio.to_thread(parts.spool.write, order.job_id, audio)
-    except OSError as error:
-        raise NotReadyError(f"the sample can't be written down ({error.strerror})") from error
+    if isinstance(media, bytes):
+        try:
+            await asyncio.to_thread(parts.spool.write, order.job_id, media)
+        except OSError as error:
+            raise NotReadyError(f"the audio can't be written down ({error.strerror})") from error
     await parts.jobs.put(order)
     point("order.written")
-    return order.job_id
+    return web.json_response({"jobId": order.job_id}, status=202)
+
+
+def _given_id(request: web.Request, sample: wire.SampleIn) -> str:
+    """An id for a speaker who has none: in 2022 the callback tells which; the same for a repeated key."""
+    if request.app[PARTS].settings.profile != "2022" or wire.read_webhook(request.query) is None:
+        raise invalid(sample.parameter, "given: the id of the speaker, of [a-zA-Z0-9_]")
+    key = wire.read_key(request.headers)
+    return (uuid.uuid4() if key is None else uuid.uuid5(uuid.NAMESPACE_URL, key)).hex
+
+
+def _content_needed(alternative: str) -> ApiError:
+    return invalid("content", f"the audio file in base64; a contentUri is fetched with {alternative} alone")
 
 
 async def _sample(request: web.Request) -> wire.SampleIn:
-    return await asyncio.to_thread(wire.read_sample, await _body(request))
-
-
-async def _body(request: web.Request) -> bytes:
-    """The whole body; one that says that it is too large is refused unread."""
-    limit = request.app[PARTS].settings.engine.max_body_bytes
-    if (request.content_length or 0) > limit:
-        raise too_large(request.content_length, limit)
-    return await request.read()
+    return await asyncio.to_thread(wire.read_sample, await whole_body(request))
 
 
 def _path_id(request: web.Request) -> str:
@@ -198,9 +215,13 @@ ROUTES = (
     web.get(ENROLLMENTS + "/{speaker_id}", get),
     web.patch(ENROLLMENTS + "/{speaker_id}", add),
     web.delete(ENROLLMENTS + "/{speaker_id}", delete),
-    web.post("/ai/audio/v1/speaker-identify", identify),
+    web.post("/ai/audio/v1/speaker-identify", identify_now),
+    web.post("/ai/audio/v1/async/speaker-identify", identify),
+    web.post("/ai/audio/v1/async/speaker-diarize", diarize),
     web.get("/ai/status/v1/jobs/{job_id}", job),
-    web.post("/restapi/oauth/token", token),
+    web.post("/restapi/oauth/token", oauth.token),
+    web.post("/restapi/oauth/revoke", oauth.revoke),
     web.get("/healthz", healthz),
     web.get("/readyz", readyz),
+    web.get("/openapi.json", described),
 )

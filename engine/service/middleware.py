@@ -12,6 +12,7 @@ from typing import Any
 import structlog
 from aiohttp import web
 
+from engine.service import wire
 from engine.service.failure import (
     CMN_INTERNAL,
     CMN_NOT_FOUND,
@@ -68,7 +69,7 @@ async def answering(request: web.Request, handler: Handler) -> web.StreamRespons
 async def authorised(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Let only bearers of a token through to the API."""
     if request.path.startswith(_API):
-        request[_CLIENT] = request.app[PARTS].tokens.check(request.headers.get("Authorization"))
+        request[_CLIENT] = await request.app[PARTS].tokens.check(request.headers.get("Authorization"))
     return await handler(request)
 
 
@@ -101,7 +102,7 @@ def misbehaving(faults: Faults) -> Any:
             raise ApiError(500, "internal", "a fault that was asked for by --faults", error_code=CMN_INTERNAL)
         await asyncio.sleep(faults.slowness_s())
         response = await handler(request)
-        if response.status == web.HTTPAccepted.status_code:
+        if response.status == web.HTTPAccepted.status_code and wire.read_webhook(request.query):
             await faults.until_taken(request[FACTS]["job_id"])
         if request.method in _CHANGES:
             await asyncio.sleep(faults.lateness_s())
@@ -119,7 +120,9 @@ async def _answer(request: web.Request, handler: Handler) -> web.StreamResponse:
         request[FACTS]["error"] = error.error
         return web.json_response(error.body(), status=error.status)
     except web.HTTPException as error:
-        return refusal(request, _translated(request, error))
+        response = refusal(request, _translated(request, error))
+        response.headers.update({name: error.headers[name] for name in ("Allow",) if name in error.headers})
+        return response
     except Exception as error:  # noqa: BLE001  no traceback reaches a client
         _log.exception("request.failed", route=_route(request), **request[FACTS])
         hidden = ApiError(500, "internal", "the engine failed; its log has the rest", error_code=CMN_INTERNAL)
@@ -143,6 +146,14 @@ def too_large(size: int | None, limit: int) -> ApiError:
     sent = f"the body has {size / _MIB:.1f} MiB" if size else "the body is larger"
     message = f"{sent}, {limit / _MIB:.1f} MiB allowed; send a shorter or compressed recording"
     return ApiError(413, "body_too_large", message, parameter="content")
+
+
+async def whole_body(request: web.Request) -> bytes:
+    """The whole body; one that says that it is too large is refused unread."""
+    limit = request.app[PARTS].settings.engine.max_body_bytes
+    if (request.content_length or 0) > limit:
+        raise too_large(request.content_length, limit)
+    return await request.read()
 
 
 def _translated(request: web.Request, error: web.HTTPException) -> ApiError:
