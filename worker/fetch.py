@@ -3,6 +3,7 @@
 Bounded in bytes and time; over http only public addresses are spoken to, without redirects (`engine.download`).
 """
 
+import asyncio
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -66,4 +67,5 @@ class Fetcher:
         except DownloadError as error:
             failure = RetryLaterError if error.is_passing else RejectError
             raise failure(error.code, str(error)) from error
-        return to.rename(to.with_suffix(ending_of(urlsplit(url).path, media_type=media_type)))
+        path = to.with_suffix(ending_of(urlsplit(url).path, media_type=media_type))
+        return await asyncio.to_thread(to.rename, path)
