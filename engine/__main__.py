@@ -1,18 +1,30 @@
-"""`python -m engine`: the embedded enrollment service as a process of its own."""
+"""`python -m engine`: the embedded enrollment service as a process of its own.
+
+`--reseal` seals all voiceprints under the current key, says how far it is, and ends: 0 if none is left out. It may run
+beside engines, be stopped and be started again.
+"""
 
 import asyncio
+import contextlib
 import socket
 import sys
+import time
+from dataclasses import asdict
 
 import structlog
 from aiohttp import web
+from redis.asyncio import Redis
 
-from config.process import UnavailableError, run
+from config.process import EXIT_FAILED, EXIT_OK, UnavailableError, run
 from config.settings import Engine, Settings
+from engine.service import store
 from engine.service.app import create_app
-from engine.service.parts import PARTS
+from engine.service.failure import StoreAwayError
+from engine.service.parts import PARTS, seal_of
+from engine.service.reseal import Progress, Resealer
 
 _SHUTDOWN_S = 5.0  # requests under way get this long to end
+_TOLD_S = 2.0
 
 _log = structlog.get_logger()
 
@@ -57,5 +69,31 @@ async def _listen(runner: web.AppRunner, engine: Engine) -> None:
         ) from error
 
 
+async def reseal(settings: Settings, stop: asyncio.Event) -> int:
+    """Seal all voiceprints under the current key.
+
+    Raises:
+        SettingsError: there is no key.
+        UnavailableError: Redis can't be had.
+    """
+    redis, done, told_s = Redis(connection_pool=store.pool(settings.redis)), Progress(), time.monotonic()
+    try:
+        await store.wait_until_there(redis, settings.redis)
+        async with contextlib.aclosing(Resealer(redis, seal_of(settings), account=settings.account).run()) as walk:
+            async for done in walk:
+                if stop.is_set():
+                    break
+                if time.monotonic() - told_s > _TOLD_S:
+                    told_s = time.monotonic()
+                    _log.info("reseal.progressed", **asdict(done))
+    except StoreAwayError as error:
+        raise UnavailableError(f"{error}; what is done stays done, run it again") from error
+    finally:
+        await redis.aclose(close_connection_pool=True)
+    is_whole = not (done.failed or stop.is_set())
+    _log.info("reseal.ended" if is_whole else "reseal.incomplete", **asdict(done))
+    return EXIT_OK if is_whole else EXIT_FAILED
+
+
 if __name__ == "__main__":
-    sys.exit(run("engine", serve))
+    sys.exit(run("engine", reseal if "--reseal" in sys.argv[1:] else serve))

@@ -11,7 +11,7 @@ from contextlib import suppress
 import structlog
 from aiohttp import web
 
-from config.process import end
+from config.process import UnavailableError, end
 from config.settings import Settings
 from engine.service import store
 from engine.service.callbacks import DELAYS_S
@@ -19,6 +19,7 @@ from engine.service.failure import StoreAwayError
 from engine.service.handlers import ROUTES
 from engine.service.middleware import answering, authorised, limited, misbehaving
 from engine.service.parts import PARTS, Parts, assemble
+from engine.service.reseal import Resealer
 from engine.voice.model import ModelError
 
 _TIDY_S = 3600.0
@@ -35,6 +36,8 @@ def create_app(settings: Settings, *, callback_delays_s: Sequence[float] = DELAY
 
     Raises:
         SettingsError: a secret is missing, or a fault is unknown.
+
+    Started, it raises SettingsError where the voice key is not the one that voiceprints were sealed under.
     """
     parts = assemble(settings, callback_delays_s=callback_delays_s)
     middlewares = [answering, authorised]
@@ -53,9 +56,17 @@ async def _redis(app: web.Application) -> AsyncIterator[None]:
     parts = app[PARTS]
     try:
         await store.wait_until_there(parts.redis, parts.settings.redis)
+        await _refuse_wrong_key(parts)
         yield
     finally:
         await parts.redis.aclose(close_connection_pool=True)
+
+
+async def _refuse_wrong_key(parts: Parts) -> None:
+    try:
+        await Resealer(parts.redis, parts.seal, account=parts.settings.account).refuse_wrong_key()
+    except StoreAwayError as error:
+        raise UnavailableError(str(error)) from error
 
 
 async def _work(app: web.Application) -> AsyncIterator[None]:

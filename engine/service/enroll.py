@@ -43,7 +43,7 @@ class Enroller:
         Raises:
             ApiError: the sample can't be applied.
         """
-        return already_applied(await self._vault.get(ask.speaker_id), ask, model=self._model)
+        return already_applied(await self._vault.look(ask.speaker_id), ask, model=self._model)
 
     async def apply(self, ask: Ask, audio: bytes) -> Enrollment:
         """Apply a sample and return what the enrollment has become.
@@ -70,7 +70,7 @@ class Enroller:
             ApiError: 404 if it never was, 410 if it is gone already.
         """
         for _ in range(_ROUNDS):
-            held = await self._vault.get(speaker_id)
+            held = await self._vault.look(speaker_id)
             if held.enrollment is None:
                 raise not_enrolled(speaker_id, parameter)
             if held.alive is None:

@@ -114,7 +114,8 @@ class Held:
 
     Attributes:
         version: 0 where there is nothing.
-        vectors: float32, (samples, 2, dimension): each sample's vector and its narrow-band vector (zeros: none).
+        vectors: float32, (samples, 2, dimension): each sample's vector and its narrow-band vector (zeros: none); empty
+            where they were not asked for.
     """
 
     enrollment: Enrollment | None = None

@@ -44,7 +44,7 @@ async def add(request: web.Request) -> web.Response:
 async def get(request: web.Request) -> web.Response:
     """E3: how far an enrollment is."""
     speaker_id = _path_id(request)
-    held = await request.app[PARTS].vault.get(speaker_id)
+    held = await request.app[PARTS].vault.look(speaker_id)
     if held.alive is None:
         raise not_enrolled(speaker_id, "speakerId")
     return web.json_response(held.alive.status())

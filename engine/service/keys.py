@@ -6,7 +6,7 @@ under none of them.
 
 
 def enrollment(account: str, speaker_id: str) -> str:
-    """Hash `version`, `document`, `vectors`: one enrollment, or its tombstone (no `vectors`).
+    """Hash `version`, `document`, `vectors`, `key`: one enrollment, or its tombstone (no `vectors`, no `key`).
 
     No TTL: voiceprints are what the engine keeps; a tombstone (about 100 bytes) tells 410 from 404 for ever.
     """

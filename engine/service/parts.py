@@ -17,6 +17,7 @@ from engine.service.faults import Faults, Mode
 from engine.service.jobs import Jobs
 from engine.service.lanes import Lane, lane_of_callbacks, lane_of_samples
 from engine.service.limits import RINGCENTRALS, Limiter
+from engine.service.seal import Seal
 from engine.service.spool import Spool
 from engine.service.tokens import Tokens
 from engine.service.vault import Vault
@@ -37,6 +38,7 @@ class Parts:
 
     settings: Settings
     redis: Redis
+    seal: Seal
     vault: Vault
     ears: Ears
     enroller: Enroller
@@ -66,7 +68,8 @@ def assemble(settings: Settings, *, callback_delays_s: Sequence[float]) -> Parts
         account=settings.account,
     )
     redis = Redis(connection_pool=store.pool(settings.redis))
-    vault = Vault(redis, account=settings.account)
+    seal = seal_of(settings)
+    vault = Vault(redis, seal, account=settings.account)
     ears = Ears(threads=settings.engine.threads, rules=Rules.for_profile(settings.profile))
     enroller = Enroller(vault, ears, model=settings.engine.model)
     jobs = Jobs(redis, account=settings.account, kept=settings.retention.jobs)
@@ -77,6 +80,7 @@ def assemble(settings: Settings, *, callback_delays_s: Sequence[float]) -> Parts
     return Parts(
         settings=settings,
         redis=redis,
+        seal=seal,
         vault=vault,
         ears=ears,
         enroller=enroller,
@@ -90,6 +94,17 @@ def assemble(settings: Settings, *, callback_delays_s: Sequence[float]) -> Parts
         limiter=_limiter(settings.engine, faults),
         fate=Fate(),
     )
+
+
+def seal_of(settings: Settings) -> Seal:
+    """What seals voiceprints under the keys of the settings.
+
+    Raises:
+        SettingsError: there is no key.
+    """
+    key = _secret("VOICE_KEY", settings.engine.voice_key.get_secret_value())
+    former = [key.get_secret_value() for key in settings.engine.former_voice_keys]
+    return Seal(key, former=former, account=settings.account)
 
 
 def _lanes(settings: Settings, desk: Desk, callbacks: Callbacks) -> tuple[Lane, Lane]:

@@ -28,6 +28,7 @@ class Secrets(BaseModel):
 
     engine_client_secret: str = Field(default_factory=lambda: random.token_urlsafe(_BYTES), min_length=32)
     engine_token_key: str = Field(default_factory=lambda: random.token_urlsafe(_BYTES), min_length=32)
+    engine_voice_key: str = Field(default_factory=lambda: random.token_urlsafe(_BYTES), min_length=32)
     webhook_token_key: str = Field(default_factory=lambda: random.token_urlsafe(_BYTES), min_length=32)
 
     @classmethod
@@ -37,21 +38,22 @@ class Secrets(BaseModel):
 
     @classmethod
     def ensure(cls, data_dir: Path) -> Self:
-        """Read those of a data directory, or make and keep them.
+        """Read those of a data directory, make those that are missing, and keep them.
 
         Raises:
             CommandError: `bad_secrets`, when the file is there but can't be used: new keys would lock out callbacks
-                and tokens under way, so that is left to the user.
+                and tokens under way and lose all voiceprints, so that is left to the user.
         """
         path = data_dir / _NAME
         try:
-            return cls.read(data_dir)
+            made = cls.read(data_dir)
         except FileNotFoundError:
-            pass
+            made = cls()
         except (OSError, ValidationError) as error:
             message = f"{path} can't be used; restore it, or delete it to have new keys made"
             raise CommandError("bad_secrets", message) from error
-        made = cls()
+        if made.model_fields_set == set(cls.model_fields):
+            return made  # nothing was made by chance just now
         temporary = path.with_suffix(".new")
         temporary.unlink(missing_ok=True)
         temporary.touch(mode=0o600)
@@ -84,6 +86,7 @@ def environment(secrets: Secrets, settings: Settings, running: Running) -> dict[
     return made | {
         "VOXROLL_ENGINE_CLIENT_SECRET": client_secret,
         "VOXROLL_ENGINE_TOKEN_KEY": token_key,
+        "VOXROLL_ENGINE_VOICE_KEY": secrets.engine_voice_key,
         "VOXROLL_API_BASE_URL": running.engine_url,
         "VOXROLL_API_CLIENT_SECRET": client_secret,
         "VOXROLL_API_JWT": credential(token_key, account=settings.account),
