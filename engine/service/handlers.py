@@ -19,6 +19,7 @@ from engine.service.failure import ApiError, NotReadyError, StoreAwayError, inva
 from engine.service.jobs import Order
 from engine.service.middleware import FACTS, too_large
 from engine.service.parts import PARTS, Parts
+from engine.service.samples import listed
 from engine.service.store import reaching
 
 ENROLLMENTS = "/ai/audio/v1/enrollments"
@@ -54,6 +55,24 @@ async def delete(request: web.Request) -> web.Response:
     """E5: erase an enrollment."""
     await request.app[PARTS].enroller.delete(_path_id(request), parameter="speakerId")
     return web.Response(status=204)
+
+
+async def samples(request: web.Request) -> web.Response:
+    """The samples of an enrollment, and whether each agrees with the others. Not in the contract."""
+    speaker_id = _path_id(request)
+    held = await request.app[PARTS].vault.get(speaker_id)
+    if held.alive is None:
+        raise not_enrolled(speaker_id, "speakerId")
+    return web.json_response({"records": await asyncio.to_thread(listed, held)})
+
+
+async def withdraw(request: web.Request) -> web.Response:
+    """Take one sample out of an enrollment. Not in the contract. Answers what is left, 204 where nothing is."""
+    speaker_id = _path_id(request)
+    left = await request.app[PARTS].enroller.withdraw(
+        speaker_id, request.match_info["sample_id"], parameter="speakerId"
+    )
+    return web.json_response(left.status()) if left is not None else web.Response(status=204)
 
 
 async def listing(request: web.Request) -> web.Response:
@@ -198,6 +217,8 @@ ROUTES = (
     web.get(ENROLLMENTS + "/{speaker_id}", get),
     web.patch(ENROLLMENTS + "/{speaker_id}", add),
     web.delete(ENROLLMENTS + "/{speaker_id}", delete),
+    web.get(ENROLLMENTS + "/{speaker_id}/samples", samples),
+    web.delete(ENROLLMENTS + "/{speaker_id}/samples/{sample_id}", withdraw),
     web.post("/ai/audio/v1/speaker-identify", identify),
     web.get("/ai/status/v1/jobs/{job_id}", job),
     web.post("/restapi/oauth/token", token),
