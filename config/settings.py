@@ -136,6 +136,13 @@ class Engine(_Concern):
     model: str = Field("campplus", description="Name of the speaker-embedding model in the cache directory.")
     max_body_bytes: int = Field(16 * _MIB, gt=0, description="Largest body of a request.")
     lease: Duration = Field(timedelta(seconds=10), description="A killed engine's jobs run again after this long.")
+    media_max_bytes: int = Field(256 * _MIB, gt=0, description="Largest recording fetched from a contentUri.")
+    media_timeout: Duration = Field(
+        timedelta(seconds=60), le=timedelta(minutes=10), description="Longest time to fetch a contentUri."
+    )
+    media_allow_private: bool = Field(
+        False, description="Fetch a contentUri from private, link-local and loopback addresses too."
+    )
     calls: int = Field(
         0, ge=0, description="Calls that one client may make in a window, to try clients with; 0: no limit."
     )

@@ -13,8 +13,7 @@ from aiohttp import web
 
 from config.process import UnavailableError, end
 from config.settings import Settings
-from engine.service import store
-from engine.service.callbacks import DELAYS_S
+from engine.service import callbacks, media, store
 from engine.service.failure import StoreAwayError
 from engine.service.handlers import ROUTES
 from engine.service.middleware import answering, authorised, limited, misbehaving
@@ -27,19 +26,25 @@ _TIDY_S = 3600.0
 _log = structlog.get_logger()
 
 
-def create_app(settings: Settings, *, callback_delays_s: Sequence[float] = DELAYS_S) -> web.Application:
+def create_app(
+    settings: Settings,
+    *,
+    callback_delays_s: Sequence[float] = callbacks.DELAYS_S,
+    fetch_delays_s: Sequence[float] = media.DELAYS_S,
+) -> web.Application:
     """Make the application; it connects and loads when it is started.
 
     Args:
         settings: the whole tree.
         callback_delays_s: pause before each further try of a callback.
+        fetch_delays_s: pause before each further try to fetch a `contentUri`.
 
     Raises:
         SettingsError: a secret is missing, or a fault is unknown.
 
     Started, it raises SettingsError where the voice key is not the one that voiceprints were sealed under.
     """
-    parts = assemble(settings, callback_delays_s=callback_delays_s)
+    parts = assemble(settings, callback_delays_s=callback_delays_s, fetch_delays_s=fetch_delays_s)
     middlewares = [answering, authorised]
     if parts.limiter:
         middlewares.append(limited(parts.limiter))
@@ -73,7 +78,8 @@ async def _work(app: web.Application) -> AsyncIterator[None]:
     parts = app[PARTS]
     parts.callbacks.open()
     tidying = asyncio.create_task(_tidy(parts))
-    lanes = [asyncio.create_task(job) for job in (_hear_and_work(parts), parts.lanes[1].run())]
+    jobs = (_hear_and_work(parts), *(lane.run() for lane in parts.waiting))
+    lanes = [asyncio.create_task(job) for job in jobs]
     try:
         yield
     finally:
@@ -86,7 +92,7 @@ async def _work(app: web.Application) -> AsyncIterator[None]:
 
 
 async def _hear_and_work(parts: Parts) -> None:
-    """Load the models, then work off samples; without models the engine is of no use."""
+    """Load the models, then work off what needs them; without models the engine is of no use."""
     engine = parts.settings.engine
     try:
         await parts.ears.load(parts.settings.cache_dir, name=engine.model)
@@ -96,7 +102,7 @@ async def _hear_and_work(parts: Parts) -> None:
         parts.fate.reason = f"the model {engine.model} can't be used: {error}"
         parts.fate.broken.set()
         return
-    await parts.lanes[0].run()
+    await asyncio.gather(*(lane.run() for lane in parts.hearing))
 
 
 async def _tidy(parts: Parts) -> None:

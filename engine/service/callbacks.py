@@ -20,9 +20,12 @@ from config.points import point
 from engine.service.failure import StoreAwayError
 from engine.service.faults import Faults
 from engine.service.jobs import Job, Jobs
+from engine.service.orders import Kind
 
 DELAYS_S = (1.0, 4.0, 16.0, 64.0, 256.0)  # five more tries within six minutes: longer than a restart or a deployment
 TIMEOUT_S = 10.0
+RUN_S = 20.0  # one try, and the time that `reordering` holds it back
+AT_ONCE = 50  # they wait for others
 _AGAIN_S = 1.0
 _ACCEPTED = 200
 
@@ -34,7 +37,8 @@ class Callbacks:
 
     Args:
         jobs: where the answers are.
-        bare: post a bare EnrollmentStatus on success, as in 2022; else the envelope. Failures are always enveloped.
+        bare: post a bare EnrollmentStatus on success, as in 2022; else the envelope. Failures and other kinds of jobs
+            are always enveloped.
         delays_s: pause before each further try.
         faults: what goes wrong, for tests.
     """
@@ -85,9 +89,7 @@ class Callbacks:
         delay_s = self._delays_s[refused - 1] * random.uniform(0.8, 1.2) if refused and left >= 0 else None  # noqa: S311  jitter
         _log.info(
             "callback.delivered" if not refused else "callback.refused" if delay_s else "callback.given_up",
-            job_id=job.order.job_id,
-            request_id=job.order.request_id,
-            speaker_id=job.order.speaker_id,
+            **job.order.facts(),
             attempt=f"{job.deliveries + 1}/{len(self._delays_s) + 1}",
             answer=answer,
             duration_s=round(duration_s, 3),
@@ -114,7 +116,7 @@ class Callbacks:
         """The status that the receiver answered, or in a word why there is none."""
         if self._session is None:
             raise RuntimeError("open() comes first")
-        bare = self._bare and job.status == "Success"
+        bare = self._bare and job.status == "Success" and job.order.kind is Kind.ENROLL
         body = json.dumps(job.response if bare else self._jobs.envelope(job)).encode()
         headers = {"Content-Type": "application/json", "RCRequestId": job.order.request_id}
         url = URL(job.order.webhook, encoded=True)

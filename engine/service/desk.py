@@ -1,13 +1,15 @@
-"""Where queued orders are worked off: hear the sample, apply it, end the job.
+"""Where queued orders are worked off: enroll the sample, or tell the voices of a recording, and end the job.
 
 Runs may be repeated at any point by a crash; the key of the order keeps the sample from being applied twice, and the
 job ends once. No exception leaves: what will not do is a Fail, what can't be done now is tried again later.
 """
 
 import asyncio
+import hashlib
 import time
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import dataclass, replace
 from typing import Any
 
 import structlog
@@ -15,24 +17,38 @@ from arq import Retry
 
 from config.points import point
 from engine.service.enroll import Enroller, now_ms
+from engine.service.enrollment import Ask
 from engine.service.failure import CMN_INTERNAL, ApiError, NotReadyError, StoreAwayError
-from engine.service.jobs import Job, Jobs, Order, Status
+from engine.service.jobs import Job, Jobs, Status
+from engine.service.orders import Diarize, Identify, Kind, Order
+from engine.service.recognise import Recogniser
 from engine.service.spool import Spool
 
-RUN_S = 15.0  # one run; under the 20 s of arq, whose own timeout would drop the job
 _AGAIN_S = 1.0
-_UNENDED_MOST = 10  # runs that crashed or took too long: such audio takes its neighbours' runs with it
 
 _log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long one run may take, and how many may crash or take too long: such audio takes its neighbours' along."""
+
+    run_s: float
+    unended_most: int
+
+
+SAMPLE = Patience(run_s=15.0, unended_most=10)
+RECORDING = Patience(run_s=900.0, unended_most=3)  # two hours of a call at a tenth of their length, and a busy machine
 
 
 class Desk:
     """Works off orders, one call per run."""
 
-    def __init__(self, jobs: Jobs, spool: Spool, enroller: Enroller) -> None:
+    def __init__(self, jobs: Jobs, spool: Spool, enroller: Enroller, recogniser: Recogniser) -> None:
         self._jobs = jobs
         self._spool = spool
         self._enroller = enroller
+        self._recogniser = recogniser
 
     async def work(self, job_id: str) -> None:
         """Bring a job to its end.
@@ -55,10 +71,7 @@ class Desk:
         point("desk.finished")
         _log.info(
             "job.answered",
-            job_id=order.job_id,
-            request_id=order.request_id,
-            speaker_id=order.speaker_id,
-            verb=order.verb,
+            **order.facts(),
             status=status,
             error=response["errors"][0]["message"] if status == "Fail" else None,
             waited_s=round((now_ms() - order.asked_ms) / 1000, 3),
@@ -66,12 +79,13 @@ class Desk:
         )
 
     async def _outcome(self, order: Order) -> tuple[Status, Mapping[str, Any]]:
-        if await self._jobs.count(order.job_id, "unended") > _UNENDED_MOST:
-            return "Fail", _internal(
-                f"{_UNENDED_MOST} runs crashed or took over {RUN_S} s; send another recording"
-            ).body()
+        patience = SAMPLE if order.kind is Kind.ENROLL else RECORDING
+        if await self._jobs.count(order.job_id, "unended") > patience.unended_most:
+            reason = f"{patience.unended_most} runs crashed or took over {patience.run_s:g} s; send another recording"
+            return "Fail", _internal(reason).body()
         try:
-            return await self._run(order)
+            async with asyncio.timeout(patience.run_s):
+                return await self._run(order)
         except asyncio.CancelledError:
             await self._ended(order)
             raise
@@ -83,13 +97,13 @@ class Desk:
 
     async def _run(self, order: Order) -> tuple[Status, Mapping[str, Any]]:
         try:
-            async with asyncio.timeout(RUN_S):
-                audio = await asyncio.to_thread(self._spool.read, order.job_id)
-                enrollment = await self._enroller.apply(order.ask(), audio)
-                point("desk.applied")
+            response = await self._response(order)
+            point("desk.applied")
         except (StoreAwayError, NotReadyError, TimeoutError):
             raise
         except ApiError as error:
+            if order.content_uri and error.parameter == "content":
+                error.parameter = "contentUri"
             return "Fail", error.body()
         except FileNotFoundError:
             lost = _internal("the audio of this job is not in the data directory any more; send it again")
@@ -97,7 +111,19 @@ class Desk:
         except Exception as error:  # noqa: BLE001  a job must end: the client is told, the log has the rest
             _log.exception("job.failed", job_id=order.job_id)
             return "Fail", _internal(f"{type(error).__name__}; the engine's log has the rest").body()
-        return "Success", enrollment.status()
+        return "Success", response
+
+    async def _response(self, order: Order) -> Mapping[str, Any]:
+        """What the contract answers to an order."""
+        match order.task:
+            case Ask() as ask:
+                audio = await asyncio.to_thread(self._spool.read, order.job_id)
+                named = ask if ask.sha256 else replace(ask, sha256=hashlib.sha256(audio).hexdigest())
+                return (await self._enroller.apply(named, audio)).status()
+            case Identify() as task:
+                return await self._recogniser.identify(task, self._spool.path(order.job_id), is_job=True)
+            case Diarize() as task:
+                return await self._recogniser.diarize(task, self._spool.path(order.job_id))
 
     async def _ended(self, order: Order) -> None:
         """Take back that a run began: it gave way in good order."""

@@ -1,7 +1,8 @@
 """The models and the threads that they compute on.
 
-Everything that costs processor time is done here, on `threads` threads of one executor, so that the event loop stays
-free to answer. Work that would wait too long is refused rather than piled up: its caller holds the audio in memory.
+Everything that costs processor time is done here, so that the event loop stays free to answer: samples and whatever a
+client waits for on `threads` threads, the recordings of jobs on one more, since one of an hour must not hold up
+enrollments. Work that would wait too long is refused rather than piled up: its caller holds the audio in memory.
 """
 
 import asyncio
@@ -13,8 +14,10 @@ from typing import TypeVar
 
 import structlog
 
+from engine.service.diarize import turns
 from engine.service.failure import ApiError, NotReadyError
 from engine.service.identify import Utterance, utterances
+from engine.service.orders import Diarize
 from engine.voice import model
 from engine.voice.failure import VoiceFailure
 from engine.voice.preflight import Rules, inspect
@@ -43,6 +46,7 @@ class Ears:
     def __init__(self, *, threads: int, rules: Rules) -> None:
         self._rules = rules
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="voice")
+        self._recordings = ThreadPoolExecutor(1, thread_name_prefix="recording")
         self._most = threads * _WAITING_MOST
         self._waiting = 0
         self._heard: Recent[bytes, SamplePrint] = Recent(_HEARD_MOST)
@@ -81,7 +85,9 @@ class Ears:
 
         return await self._run(work)
 
-    async def identify(self, audio: bytes, known: Mapping[str, Sequence[SamplePrint]]) -> list[Utterance]:
+    async def identify(
+        self, audio: bytes | Path, known: Mapping[str, Sequence[SamplePrint]], *, is_job: bool
+    ) -> list[Utterance]:
         """Find out which of the known speakers speaks when.
 
         Raises:
@@ -91,22 +97,35 @@ class Ears:
         def work(voice: Voice) -> list[Utterance]:
             return utterances(voice, decode(audio, limit_s=_IDENTIFY_LIMIT_S), known)
 
-        return await self._run(work)
+        return await (self._compute(work, self._recordings) if is_job else self._run(work))
+
+    async def diarize(self, audio: Path, task: Diarize, known: Mapping[str, Sequence[SamplePrint]]) -> list[Utterance]:
+        """Find out who speaks when.
+
+        Raises:
+            ApiError: 400 where the audio will not do, 503 where nobody can listen now.
+        """
+        return await self._compute(lambda voice: turns(voice, audio, task, known), self._recordings)
 
     async def _run(self, work: Callable[[Voice], _T]) -> _T:
-        voice = self._voice
-        if voice is None:
-            raise NotReadyError("the models are being loaded")
+        """Do what somebody waits for, unless too many do."""
         if self._waiting >= self._most:
             raise NotReadyError(f"{self._waiting} samples are waiting already, {self._most} at most")
         self._waiting += 1
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._pool, work, voice)
-        except VoiceFailure as failure:
-            raise ApiError(400, failure.code, failure.message, parameter="content") from failure
+            return await self._compute(work, self._pool)
         finally:
             self._waiting -= 1
+
+    async def _compute(self, work: Callable[[Voice], _T], pool: ThreadPoolExecutor) -> _T:
+        if self._voice is None:
+            raise NotReadyError("the models are being loaded")
+        try:
+            return await asyncio.get_running_loop().run_in_executor(pool, work, self._voice)
+        except VoiceFailure as failure:
+            raise ApiError(400, failure.code, failure.message, parameter="content") from failure
 
     def close(self) -> None:
         """Let running work end, drop what waits."""
         self._pool.shutdown(wait=False, cancel_futures=True)
+        self._recordings.shutdown(wait=False, cancel_futures=True)

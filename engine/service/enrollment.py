@@ -33,7 +33,7 @@ class Ask:
 
     Attributes:
         key: names this one application; repeating it changes nothing.
-        sha256: hex digest of the decoded content.
+        sha256: hex digest of the audio; empty while it is still to be fetched.
         asked_ms: when the request came in.
         parameter: how the client spelled the id, for error bodies.
     """

@@ -36,7 +36,7 @@ class Mode(StrEnum):
 
 
 _LONGEST_S = 120.0
-_HELD_BACK_S = 8.0  # with the ten seconds of a post less than arq gives a job
+_HELD_BACK_S = 8.0  # with the ten seconds of a post less than a try may take
 _USUAL_AND_MOST = {
     Mode.FLAKY: (0.5, 1.0),
     Mode.SLOW: (3.0, _LONGEST_S),

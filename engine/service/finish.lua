@@ -1,12 +1,15 @@
 -- End one job once: set its answer and put its callback in the queue, or do nothing if it has ended before.
 -- KEYS: job, arq job of the callback, queue of callbacks
--- ARGV: status, response, completed ms, ms of the job's end of life, arq payload, its ttl ms, arq id, due ms
+-- ARGV: status, response, completed ms, ms of the job's end of life, arq payload or '' (nobody is told), its ttl ms,
+--       arq id, due ms
 -- Returns 1 if this call ended the job.
 if redis.call('HGET', KEYS[1], 'status') ~= 'InProgress' then
   return 0
 end
 redis.call('HSET', KEYS[1], 'status', ARGV[1], 'response', ARGV[2], 'completed_ms', ARGV[3])
 redis.call('PEXPIREAT', KEYS[1], ARGV[4])
-redis.call('SET', KEYS[2], ARGV[5], 'PX', ARGV[6])
-redis.call('ZADD', KEYS[3], ARGV[8], ARGV[7])
+if ARGV[5] ~= '' then
+  redis.call('SET', KEYS[2], ARGV[5], 'PX', ARGV[6])
+  redis.call('ZADD', KEYS[3], ARGV[8], ARGV[7])
+end
 return 1

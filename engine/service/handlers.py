@@ -1,7 +1,7 @@
 """The contract's endpoints: read the request, have it done, write the answer. No rule lives here.
 
-A POST or PATCH with `?webhook=` is written down and answered 202 before anything is computed; without it the answer is
-the result.
+A POST or PATCH of an enrollment with `?webhook=`, and whatever is under `/async/`, is written down and answered 202
+before anything is fetched or computed; else the answer is the result.
 """
 
 import asyncio
@@ -14,10 +14,10 @@ from config.points import point
 from engine.service import wire
 from engine.service.ears import Ears
 from engine.service.enroll import now_ms
-from engine.service.enrollment import Ask, Verb, comparable, not_enrolled
+from engine.service.enrollment import Ask, Verb, not_enrolled
 from engine.service.failure import ApiError, NotReadyError, StoreAwayError, invalid
-from engine.service.jobs import Order
 from engine.service.middleware import FACTS, too_large
+from engine.service.orders import Diarize, Identify, Order, Task
 from engine.service.parts import PARTS, Parts
 from engine.service.samples import listed
 from engine.service.store import reaching
@@ -88,13 +88,22 @@ async def listing(request: web.Request) -> web.Response:
     )
 
 
+async def identify_now(request: web.Request) -> web.Response:
+    """I0: who of the named speakers speaks when, in the answer itself."""
+    task, media = await asyncio.to_thread(wire.read_sync_identify, await _body(request))
+    if isinstance(media, str):
+        raise _content_needed("/async/speaker-identify")
+    return web.json_response(await request.app[PARTS].recogniser.identify(task, media, is_job=False))
+
+
 async def identify(request: web.Request) -> web.Response:
-    """I0: who of the named speakers speaks when."""
-    parts = request.app[PARTS]
-    asked = await asyncio.to_thread(wire.read_identify, await _body(request))
-    known = comparable(await parts.vault.many(asked.speaker_ids), model=parts.settings.engine.model)
-    utterances = await parts.ears.identify(asked.audio, known)
-    return web.json_response({"utterances": [utterance.segment() for utterance in utterances]})
+    """I1: who of the named speakers speaks when."""
+    return await _take_recording(request, *await asyncio.to_thread(wire.read_identify, await _body(request)))
+
+
+async def diarize(request: web.Request) -> web.Response:
+    """D1: who speaks when."""
+    return await _take_recording(request, *await asyncio.to_thread(wire.read_diarize, await _body(request)))
 
 
 async def job(request: web.Request) -> web.Response:
@@ -163,34 +172,45 @@ async def _take(request: web.Request, sample: wire.SampleIn, *, verb: Verb, spea
     )
     done = await parts.enroller.judge(ask)
     if webhook is not None:
-        facts["job_id"] = await _order(request, ask, sample.audio, webhook=webhook)
-        return web.json_response({"jobId": facts["job_id"]}, status=202)
-    enrollment = done or await parts.enroller.apply(ask, sample.audio)
+        return await _accept(request, ask, sample.media, webhook=webhook)
+    if isinstance(sample.media, str):
+        raise _content_needed("?webhook=")
+    enrollment = done or await parts.enroller.apply(ask, sample.media)
     return web.json_response(enrollment.status(), status=201)
 
 
-async def _order(request: web.Request, ask: Ask, audio: bytes, *, webhook: str) -> str:
-    """Write down what was asked, durably, before it is answered; returns the job's id."""
-    parts = request.app[PARTS]
+async def _take_recording(request: web.Request, task: Identify | Diarize, media: wire.Media) -> web.Response:
+    """Answer 202, or 400 where a named speaker can't be told."""
+    webhook = wire.read_webhook(request.query)
+    await request.app[PARTS].recogniser.known(task.speaker_ids)
+    return await _accept(request, task, media, webhook=webhook or "")
+
+
+async def _accept(request: web.Request, task: Task, media: wire.Media, *, webhook: str) -> web.Response:
+    """Write down what was asked, durably, before it is answered."""
+    parts, facts = request.app[PARTS], request[FACTS]
+    facts["job_id"] = str(uuid.uuid4())
     order = Order(
-        job_id=str(uuid.uuid4()),
-        verb=ask.verb,
-        speaker_id=ask.speaker_id,
-        key=ask.key,
-        sha256=ask.sha256,
-        asked_ms=ask.asked_ms,
-        parameter=ask.parameter,
+        job_id=facts["job_id"],
+        task=task,
+        asked_ms=task.asked_ms if isinstance(task, Ask) else now_ms(),
         api=request.path,
+        request_id=facts["request_id"],
         webhook=webhook,
-        request_id=request[FACTS]["request_id"],
+        content_uri=media if isinstance(media, str) else "",
     )
-    try:
-        await asyncio.to_thread(parts.spool.write, order.job_id, audio)
-    except OSError as error:
-        raise NotReadyError(f"the sample can't be written down ({error.strerror})") from error
+    if isinstance(media, bytes):
+        try:
+            await asyncio.to_thread(parts.spool.write, order.job_id, media)
+        except OSError as error:
+            raise NotReadyError(f"the audio can't be written down ({error.strerror})") from error
     await parts.jobs.put(order)
     point("order.written")
-    return order.job_id
+    return web.json_response({"jobId": order.job_id}, status=202)
+
+
+def _content_needed(alternative: str) -> ApiError:
+    return invalid("content", f"the audio file in base64; a contentUri is fetched with {alternative} alone")
 
 
 async def _sample(request: web.Request) -> wire.SampleIn:
@@ -219,7 +239,9 @@ ROUTES = (
     web.delete(ENROLLMENTS + "/{speaker_id}", delete),
     web.get(ENROLLMENTS + "/{speaker_id}/samples", samples),
     web.delete(ENROLLMENTS + "/{speaker_id}/samples/{sample_id}", withdraw),
-    web.post("/ai/audio/v1/speaker-identify", identify),
+    web.post("/ai/audio/v1/speaker-identify", identify_now),
+    web.post("/ai/audio/v1/async/speaker-identify", identify),
+    web.post("/ai/audio/v1/async/speaker-diarize", diarize),
     web.get("/ai/status/v1/jobs/{job_id}", job),
     web.post("/restapi/oauth/token", token),
     web.get("/healthz", healthz),

@@ -6,20 +6,24 @@ crash leaves both or neither. Payloads of arq are JSON, never pickle; they carry
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal, get_args
 
 from arq.constants import job_key_prefix
 from arq.jobs import serialize_job
+from pydantic import TypeAdapter
 from redis.asyncio import Redis
+from redis.asyncio.client import Pipeline
 
 from engine.service import keys
-from engine.service.enrollment import Ask, Verb
+from engine.service.enrollment import Ask
+from engine.service.orders import Diarize, Identify, Kind, Order, Task
 from engine.service.store import reaching, script, whole
 
 WAITING_TTL_MS = 30 * 86_400_000  # a backlog of a month is still worked off; arq's own day would drop it
-RUN = "run_enrollment"
+FETCH = "fetch_media"
+RUN = "run_order"
 DELIVER = "deliver_callback"
 _HEADSTART_MS = 86_400_000  # arq goes by the wall clock: one that is put back must not hide what is due
 _ANSWERED_LEAST_MS = 3_600_000  # an answer that came late is still there for its callback and a look
@@ -28,27 +32,11 @@ Status = Literal["InProgress", "Success", "Fail"]
 _STATUSES: tuple[Status, ...] = get_args(Status)
 
 
-@dataclass(frozen=True, slots=True)
-class Order:
-    """A request whose result is to be posted; what `Ask` needs, and where the result goes."""
-
-    job_id: str
-    verb: str
-    speaker_id: str
-    key: str
-    sha256: str
-    asked_ms: int
-    parameter: str
-    api: str
-    webhook: str
-    request_id: str
-
-    def ask(self) -> Ask:
-        """The request as the enrollment knows it."""
-        return Ask(
-            Verb(self.verb), self.speaker_id, key=self.key, sha256=self.sha256, asked_ms=self.asked_ms,
-            parameter=self.parameter,
-        )  # fmt: skip
+_TASKS: Mapping[Kind, TypeAdapter[Task]] = {
+    Kind.ENROLL: TypeAdapter(Ask),
+    Kind.IDENTIFY: TypeAdapter(Identify),
+    Kind.DIARIZE: TypeAdapter(Diarize),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,15 +67,27 @@ class Jobs:
 
     async def put(self, order: Order) -> None:
         """Write a job and put it in the queue, both or neither."""
-        key, queue = keys.job(self._account, order.job_id), keys.queue(self._account)
-        arq_id = keys.arq_id(queue, order.job_id)
+        key = keys.job(self._account, order.job_id)
         with reaching():
             async with self._redis.pipeline(transaction=True) as pipe:
-                pipe.hset(key, mapping={**asdict(order), "status": "InProgress"})
+                pipe.hset(key, mapping={**_written(order), "status": "InProgress"})
                 pipe.pexpire(key, WAITING_TTL_MS)
-                pipe.set(job_key_prefix + arq_id, _payload(RUN, order), px=WAITING_TTL_MS)
-                pipe.zadd(queue, {arq_id: order.asked_ms - _HEADSTART_MS})
+                if order.content_uri:
+                    _enqueue(pipe, keys.fetches(self._account), FETCH, order)
+                else:
+                    _enqueue(pipe, self._computing(order), RUN, order)
                 await pipe.execute()
+
+    async def fetched(self, order: Order) -> None:
+        """Put a job whose audio has come into the queue of those that compute."""
+        with reaching():
+            async with self._redis.pipeline(transaction=True) as pipe:
+                _enqueue(pipe, self._computing(order), RUN, order)
+                await pipe.execute()
+
+    def _computing(self, order: Order) -> str:
+        """Recordings have a queue of their own: one of an hour must not hold up enrollments."""
+        return (keys.samples if order.kind is Kind.ENROLL else keys.recordings)(self._account)
 
     async def get(self, job_id: str) -> Job | None:
         """A job, or None if there is none (any more)."""
@@ -96,7 +96,7 @@ class Jobs:
         return _job(found) if "status" in found else None
 
     async def finish(self, order: Order, *, status: Status, response: Mapping[str, Any], now_ms: int) -> bool:
-        """End a job and put its callback in the queue; False if it had ended before."""
+        """End a job and put its callback, if it is to have one, in the queue; False if it had ended before."""
         queue = keys.callbacks(self._account)
         arq_id = keys.arq_id(queue, order.job_id)
         end_of_life_ms = max(order.asked_ms + self._kept_ms, now_ms + _ANSWERED_LEAST_MS)
@@ -108,7 +108,7 @@ class Jobs:
                     json.dumps(response),
                     now_ms,
                     end_of_life_ms,
-                    _payload(DELIVER, order),
+                    _payload(DELIVER, order) if order.webhook else "",
                     WAITING_TTL_MS,
                     arq_id,
                     now_ms - _HEADSTART_MS,
@@ -116,8 +116,8 @@ class Jobs:
             )
         return bool(ended)
 
-    async def count(self, job_id: str, what: Literal["unended", "deliveries"], by: int = 1) -> int:
-        """Add to a counter of a job: runs that began and didn't end, or callbacks that were not accepted."""
+    async def count(self, job_id: str, what: Literal["unended", "fetches", "deliveries"], by: int = 1) -> int:
+        """Add to a counter of a job: runs that began and didn't end, failed fetches, or callbacks not accepted."""
         with reaching():
             return int(await self._redis.hincrby(keys.job(self._account, job_id), what, by))  # type: ignore[misc]  # typed for both clients
 
@@ -153,12 +153,38 @@ def _payload(function: str, order: Order) -> bytes:
     return made
 
 
+def _enqueue(pipe: Pipeline, queue: str, function: str, order: Order) -> None:
+    arq_id = keys.arq_id(queue, order.job_id)
+    pipe.set(job_key_prefix + arq_id, _payload(function, order), px=WAITING_TTL_MS)
+    pipe.zadd(queue, {arq_id: order.asked_ms - _HEADSTART_MS})
+
+
+def _written(order: Order) -> dict[str, str | int | bytes]:
+    return {
+        "job_id": order.job_id,
+        "kind": str(order.kind),
+        "task": _TASKS[order.kind].dump_json(order.task),
+        "asked_ms": order.asked_ms,
+        "api": order.api,
+        "request_id": order.request_id,
+        "webhook": order.webhook,
+        "content_uri": order.content_uri,
+    }
+
+
 def _job(found: Mapping[str, bytes]) -> Job:
     text = {name: value.decode() for name, value in found.items()}
-    values: dict[str, Any] = {field.name: text[field.name] for field in fields(Order)}
-    values["asked_ms"] = int(values["asked_ms"])
+    order = Order(
+        job_id=text["job_id"],
+        task=_TASKS[Kind(text["kind"])].validate_json(text["task"]),
+        asked_ms=int(text["asked_ms"]),
+        api=text["api"],
+        request_id=text["request_id"],
+        webhook=text["webhook"],
+        content_uri=text["content_uri"],
+    )
     return Job(
-        order=Order(**values),
+        order=order,
         status=next(status for status in _STATUSES if status == text["status"]),
         response=json.loads(text["response"]) if "response" in text else None,
         completed_ms=int(text["completed_ms"]) if "completed_ms" in text else None,

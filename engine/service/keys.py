@@ -26,9 +26,19 @@ def job(account: str, job_id: str) -> str:
     return f"vx:{{{account}}}:engine:job:{job_id}"
 
 
-def queue(account: str) -> str:
-    """Sorted set of arq: jobs that compute, by due time. No TTL: a member leaves when its job is answered."""
-    return f"vx:{{{account}}}:engine:queue"
+def fetches(account: str) -> str:
+    """Sorted set of arq: jobs whose audio is to be fetched. No TTL: a member leaves when it was, or can't be."""
+    return f"vx:{{{account}}}:engine:fetches"
+
+
+def samples(account: str) -> str:
+    """Sorted set of arq: samples to enroll, by due time. No TTL: a member leaves when its job is answered."""
+    return f"vx:{{{account}}}:engine:samples"
+
+
+def recordings(account: str) -> str:
+    """Sorted set of arq: recordings to tell voices in. No TTL: a member leaves when its job is answered."""
+    return f"vx:{{{account}}}:engine:recordings"
 
 
 def callbacks(account: str) -> str:

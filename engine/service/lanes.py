@@ -1,13 +1,14 @@
-"""The two queues and the arq workers that work them off inside this process.
+"""The queues and the arq workers that work them off inside this process.
 
-Samples and callbacks are apart, so that a receiver that doesn't answer never delays an enrollment. arq's worker ends
+Fetches, samples, recordings and callbacks are apart: neither a receiver that doesn't answer nor a recording of an hour
+delays an enrollment. arq's worker ends
 when Redis goes away; here it is built anew until Redis is back. A killed process's jobs run again after the lease: arq
 marks a running job for 10 s longer than the longest function, here the mark is shorter and renewed while the job runs.
 """
 
 import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
@@ -21,29 +22,14 @@ from redis.asyncio import ConnectionPool
 from redis.exceptions import RedisError
 
 from config.process import end
-from engine.service.callbacks import Callbacks
-from engine.service.desk import Desk
-from engine.service.jobs import DELIVER, RUN, WAITING_TTL_MS, to_json
+from engine.service.jobs import WAITING_TTL_MS, to_json
 
-_TIMEOUT_S = 20
+_MORE_S = 5.0  # arq's own timeout would drop the job: ours comes first
 _TRIES_MOST = 1_000_000  # how often is decided by desk and callbacks, not by arq
 _POLL_S = 0.05
-_CALLBACKS_AT_ONCE = 50
 _BACKOFF_S = (0.1, 0.5, 1.0, 2.0)
 
 _log = structlog.get_logger()
-
-
-async def run_enrollment(ctx: dict[str, Any], job_id: str) -> None:
-    """Work off one order."""
-    desk: Desk = ctx["desk"]
-    await desk.work(job_id)
-
-
-async def deliver_callback(ctx: dict[str, Any], job_id: str) -> None:
-    """Try once to deliver one answer."""
-    callbacks: Callbacks = ctx["callbacks"]
-    await callbacks.deliver(job_id)
 
 
 class _Worker(Worker):
@@ -86,20 +72,27 @@ class Lane:
     """One queue and the worker on it.
 
     Attributes:
-        name: for the log.
-        queue_name: the sorted set.
-        make_pool: makes the connections of one worker; arq closes them with it.
+        queue_name: the sorted set; the log knows the lane by its last word.
+        function: arq's name of what is done.
+        work: does it, given the id of a job.
+        work_s: how long that takes at most.
         max_jobs: jobs in flight.
+        make_pool: makes the connections of one worker; arq closes them with it.
         lease: a killed process's jobs run again after this long.
-        ctx: what the functions need.
     """
 
-    name: str
     queue_name: str
-    make_pool: Callable[[], ConnectionPool]
+    function: str
+    work: Callable[[str], Awaitable[None]]
+    work_s: float
     max_jobs: int
+    make_pool: Callable[[], ConnectionPool]
     lease: timedelta
-    ctx: dict[str, Any]
+
+    @property
+    def name(self) -> str:
+        """For the log."""
+        return self.queue_name.rpartition(":")[2]
 
     async def run(self) -> None:
         """Work until cancelled, whatever becomes of Redis."""
@@ -121,24 +114,25 @@ class Lane:
 
     def _worker(self) -> _Worker:
         redis = ArqRedis(self.make_pool(), default_queue_name=self.queue_name, expires_extra_ms=WAITING_TTL_MS)
+        timeout_s = self.work_s + _MORE_S
+
+        async def work(ctx: dict[str, Any], job_id: str) -> None:  # noqa: ARG001  arq hands it over
+            await self.work(job_id)
+
         return _Worker(
             lease=self.lease,
-            functions=[
-                func(run_enrollment, name=RUN, timeout=_TIMEOUT_S, keep_result=0),
-                func(deliver_callback, name=DELIVER, timeout=_TIMEOUT_S, keep_result=0),
-            ],
+            functions=[func(work, name=self.function, timeout=timeout_s, keep_result=0)],
             queue_name=self.queue_name,
             redis_pool=redis,
             handle_signals=False,
             max_jobs=self.max_jobs,
-            job_timeout=_TIMEOUT_S,
+            job_timeout=timeout_s,
             keep_result=0,
             max_tries=_TRIES_MOST,
             poll_delay=_POLL_S,
             expires_extra_ms=WAITING_TTL_MS,
             job_serializer=to_json,
             job_deserializer=json.loads,
-            ctx=dict(self.ctx),
             log_results=False,
         )
 
@@ -158,31 +152,3 @@ async def _close(worker: Worker) -> None:
     await end(*worker.tasks.values())
     with suppress(RedisError, OSError):
         await worker.pool.aclose(close_connection_pool=True)
-
-
-def lane_of_samples(
-    desk: Desk, *, queue_name: str, make_pool: Callable[[], ConnectionPool], threads: int, lease: timedelta
-) -> Lane:
-    """The lane of samples: one more than there are threads, so that the next is read while others compute."""
-    return Lane(
-        name="samples",
-        queue_name=queue_name,
-        make_pool=make_pool,
-        max_jobs=threads + 1,
-        lease=lease,
-        ctx={"desk": desk},
-    )
-
-
-def lane_of_callbacks(
-    callbacks: Callbacks, *, queue_name: str, make_pool: Callable[[], ConnectionPool], lease: timedelta
-) -> Lane:
-    """The lane of callbacks: they wait for others, so many are on their way at once."""
-    return Lane(
-        name="callbacks",
-        queue_name=queue_name,
-        make_pool=make_pool,
-        max_jobs=_CALLBACKS_AT_ONCE,
-        lease=lease,
-        ctx={"callbacks": callbacks},
-    )

@@ -3,20 +3,25 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from aiohttp import web
-from redis.asyncio import ConnectionPool, Redis
+from redis.asyncio import Redis
 
 from config.settings import Engine, Settings, SettingsError
-from engine.service import keys, store
+from engine.download import Limits
+from engine.service import callbacks as calling
+from engine.service import keys, media, store
 from engine.service.callbacks import Callbacks
-from engine.service.desk import Desk
+from engine.service.desk import RECORDING, SAMPLE, Desk
 from engine.service.ears import Ears
 from engine.service.enroll import Enroller
 from engine.service.faults import Faults, Mode
-from engine.service.jobs import Jobs
-from engine.service.lanes import Lane, lane_of_callbacks, lane_of_samples
+from engine.service.jobs import DELIVER, FETCH, RUN, Jobs
+from engine.service.lanes import Lane
 from engine.service.limits import RINGCENTRALS, Limiter
+from engine.service.media import Media
+from engine.service.recognise import Recogniser
 from engine.service.seal import Seal
 from engine.service.spool import Spool
 from engine.service.tokens import Tokens
@@ -34,7 +39,12 @@ class Fate:
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What an engine is made of."""
+    """What an engine is made of.
+
+    Attributes:
+        hearing: the lanes that need the models.
+        waiting: the lanes that wait for others.
+    """
 
     settings: Settings
     redis: Redis
@@ -42,11 +52,13 @@ class Parts:
     vault: Vault
     ears: Ears
     enroller: Enroller
+    recogniser: Recogniser
     jobs: Jobs
     spool: Spool
     desk: Desk
     callbacks: Callbacks
-    lanes: tuple[Lane, Lane]
+    hearing: tuple[Lane, ...]
+    waiting: tuple[Lane, ...]
     tokens: Tokens
     faults: Faults | None
     limiter: Limiter | None
@@ -56,7 +68,7 @@ class Parts:
 PARTS: web.AppKey[Parts] = web.AppKey("parts", Parts)
 
 
-def assemble(settings: Settings, *, callback_delays_s: Sequence[float]) -> Parts:
+def assemble(settings: Settings, *, callback_delays_s: Sequence[float], fetch_delays_s: Sequence[float]) -> Parts:
     """Make the parts; nothing is connected or loaded yet.
 
     Raises:
@@ -72,9 +84,11 @@ def assemble(settings: Settings, *, callback_delays_s: Sequence[float]) -> Parts
     vault = Vault(redis, seal, account=settings.account)
     ears = Ears(threads=settings.engine.threads, rules=Rules.for_profile(settings.profile))
     enroller = Enroller(vault, ears, model=settings.engine.model)
+    recogniser = Recogniser(vault, ears, model=settings.engine.model)
     jobs = Jobs(redis, account=settings.account, kept=settings.retention.jobs)
     spool = Spool(settings.data_dir / "engine" / "jobs")
-    desk = Desk(jobs, spool, enroller)
+    desk = Desk(jobs, spool, enroller, recogniser)
+    fetching = Media(jobs, spool, _media_limits(settings.engine), delays_s=fetch_delays_s)
     faults = Faults.parse(settings.engine.faults, seed=settings.engine.faults_seed)
     callbacks = Callbacks(jobs, bare=settings.profile == "2022", delays_s=callback_delays_s, faults=faults)
     return Parts(
@@ -84,11 +98,13 @@ def assemble(settings: Settings, *, callback_delays_s: Sequence[float]) -> Parts
         vault=vault,
         ears=ears,
         enroller=enroller,
+        recogniser=recogniser,
         jobs=jobs,
         spool=spool,
         desk=desk,
         callbacks=callbacks,
-        lanes=_lanes(settings, desk, callbacks),
+        hearing=_hearing(settings, desk),
+        waiting=_waiting(settings, fetching, callbacks),
         tokens=tokens,
         faults=faults,
         limiter=_limiter(settings.engine, faults),
@@ -107,22 +123,52 @@ def seal_of(settings: Settings) -> Seal:
     return Seal(key, former=former, account=settings.account)
 
 
-def _lanes(settings: Settings, desk: Desk, callbacks: Callbacks) -> tuple[Lane, Lane]:
-    def make_pool() -> ConnectionPool:
-        return store.pool(settings.redis)
-
-    engine = settings.engine
+def _hearing(settings: Settings, desk: Desk) -> tuple[Lane, ...]:
+    """One sample more than there are threads, so that the next is read while others compute."""
+    account, lane = settings.account, _lane(settings)
     return (
-        lane_of_samples(
-            desk,
-            queue_name=keys.queue(settings.account),
-            make_pool=make_pool,
-            threads=engine.threads,
-            lease=engine.lease,
+        lane(
+            queue_name=keys.samples(account),
+            function=RUN,
+            work=desk.work,
+            work_s=SAMPLE.run_s,
+            max_jobs=settings.engine.threads + 1,
         ),
-        lane_of_callbacks(
-            callbacks, queue_name=keys.callbacks(settings.account), make_pool=make_pool, lease=engine.lease
+        lane(queue_name=keys.recordings(account), function=RUN, work=desk.work, work_s=RECORDING.run_s, max_jobs=1),
+    )
+
+
+def _waiting(settings: Settings, fetching: Media, callbacks: Callbacks) -> tuple[Lane, ...]:
+    account, lane = settings.account, _lane(settings)
+    return (
+        lane(
+            queue_name=keys.fetches(account),
+            function=FETCH,
+            work=fetching.fetch,
+            work_s=settings.engine.media_timeout.total_seconds(),
+            max_jobs=media.AT_ONCE,
         ),
+        lane(
+            queue_name=keys.callbacks(account),
+            function=DELIVER,
+            work=callbacks.deliver,
+            work_s=calling.RUN_S,
+            max_jobs=calling.AT_ONCE,
+        ),
+    )
+
+
+def _lane(settings: Settings) -> partial[Lane]:
+    return partial(Lane, make_pool=partial(store.pool, settings.redis), lease=settings.engine.lease)
+
+
+def _media_limits(engine: Engine) -> Limits:
+    return Limits(
+        max_bytes=engine.media_max_bytes,
+        seconds=engine.media_timeout.total_seconds(),
+        allow_private=engine.media_allow_private,
+        redirects=media.REDIRECTS,
+        settings="VOXROLL_ENGINE_MEDIA",
     )
 
 

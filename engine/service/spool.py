@@ -20,14 +20,27 @@ class Spool:
 
     def write(self, job_id: str, audio: bytes) -> None:
         """Keep the audio of a job."""
+        part = self.part(job_id)
+        part.write_bytes(audio)
+        self.keep(part, job_id)
+
+    def part(self, name: str) -> Path:
+        """An empty file to write audio into, for `keep`."""
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        part = self._folder / f"{job_id}.part"
-        with os.fdopen(os.open(part, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "wb") as file:
-            file.write(audio)
-            file.flush()
+        part = self._folder / f"{name}.part"
+        os.close(os.open(part, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600))
+        return part
+
+    def keep(self, part: Path, job_id: str) -> None:
+        """Make what was written the audio of a job."""
+        with part.open("rb") as file:
             os.fsync(file.fileno())
         part.rename(self._folder / job_id)
         self._flush_folder()
+
+    def path(self, job_id: str) -> Path:
+        """Where the audio of a job lies, if it does."""
+        return self._folder / job_id
 
     def read(self, job_id: str) -> bytes:
         """The audio of a job.
@@ -35,11 +48,11 @@ class Spool:
         Raises:
             FileNotFoundError: it isn't there.
         """
-        return (self._folder / job_id).read_bytes()
+        return self.path(job_id).read_bytes()
 
     def remove(self, job_id: str) -> None:
         """Forget the audio of a job, if it is there."""
-        (self._folder / job_id).unlink(missing_ok=True)
+        self.path(job_id).unlink(missing_ok=True)
 
     def strays(self) -> Iterator[str]:
         """Names of files that are old enough to be looked after."""

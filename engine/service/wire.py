@@ -15,34 +15,31 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from engine.service.failure import ApiError, invalid
+from engine.service.orders import Diarize, Identify
+
+Media = bytes | str  # the audio itself, or the URL that it lies at
 
 ENCODINGS = ("Mpeg", "Mp4", "Wav", "Webm", "Webp", "Aac", "Avi", "Ogg")
 _ID_CHARS_MOST = 256
 _KEY_CHARS_MOST = 255
-_WEBHOOK_CHARS_MOST = 2048
+_URL_CHARS_MOST = 2048
 _PER_PAGE = 100
 _PER_PAGE_MOST = 1000
 _IDS_MOST = 1000
+AUDIO_TYPES = ("CallCenter", "Meeting", "EarningsCalls", "Interview", "PressConference", "Voicemail")
+_SPEAKERS_MOST = 2**31 - 1  # an int32, as the contract has it
 _ID = re.compile(r"[a-zA-Z0-9_]+", re.ASCII)
 _BLANKS = b" \t\r\n"
 
 
 @dataclass(frozen=True, slots=True)
 class SampleIn:
-    """A sample as it was sent; `speaker_id` is None where the body names none."""
+    """A sample as it was sent; `speaker_id` is None where the body names none, `sha256` empty where a URL came."""
 
     speaker_id: str | None
     parameter: str
-    audio: bytes
+    media: Media
     sha256: str
-
-
-@dataclass(frozen=True, slots=True)
-class IdentifyIn:
-    """Audio, and the speakers who may be in it."""
-
-    speaker_ids: tuple[str, ...]
-    audio: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,17 +57,36 @@ def read_sample(raw: bytes) -> SampleIn:
     parameter, speaker_id = _either(body, "speakerId", "enrollmentId")
     if speaker_id is not None:
         speaker_id = read_id(speaker_id, parameter)
-    audio = _audio(body)
-    return SampleIn(speaker_id, parameter, audio, hashlib.sha256(audio).hexdigest())
+    media = _media(body)
+    return SampleIn(speaker_id, parameter, media, hashlib.sha256(media).hexdigest() if isinstance(media, bytes) else "")
 
 
-def read_identify(raw: bytes) -> IdentifyIn:
-    """SyncIdentifyInput, whose ids are read under both spellings."""
+def read_sync_identify(raw: bytes) -> tuple[Identify, Media]:
+    """SyncIdentifyInput: `languageCode` may be missing."""
     body = _object(raw)
-    parameter, ids = _either(body, "speakerIds", "enrollmentIds")
-    if not isinstance(ids, list) or not 0 < len(ids) <= _IDS_MOST:
-        raise invalid(parameter, f"an array of 1 to {_IDS_MOST} ids of enrolled speakers")
-    return IdentifyIn(tuple(dict.fromkeys(read_id(one, parameter) for one in ids)), _audio(body))
+    return Identify(_ids(body, least=1)), _media(body)
+
+
+def read_identify(raw: bytes) -> tuple[Identify, Media]:
+    """IdentifyInput. Voice activity is detected whether asked for or not."""
+    body = _object(raw)
+    _check_audio_input(body)
+    return Identify(_ids(body, least=1)), _media(body)
+
+
+def read_diarize(raw: bytes) -> tuple[Diarize, Media]:
+    """DiarizeInput. Voice activity is detected whether asked for or not."""
+    body = _object(raw)
+    _check_audio_input(body)
+    count = body.get("speakerCount", -1)
+    if isinstance(count, bool) or not isinstance(count, int) or not -1 <= count <= _SPEAKERS_MOST:
+        raise invalid("speakerCount", "how many people speak; left out, 0 or -1 where that is not known")
+    task = Diarize(
+        _ids(body, least=0),
+        speaker_count=count if count > 0 else None,
+        by_channel=_flag(body, "separateSpeakerPerChannel"),
+    )
+    return task, _media(body)
 
 
 def read_id(value: Any, parameter: str) -> str:
@@ -95,16 +111,23 @@ def read_list(query: Mapping[str, str]) -> ListIn:
 def read_webhook(query: Mapping[str, str]) -> str | None:
     """Where the result is to be posted; None: it is waited for."""
     parameter, url = _either(query, "webhook", "webhookUrl")
-    if url is None:
-        return None
+    return None if url is None else read_url(url, parameter)
+
+
+def read_url(url: Any, parameter: str) -> str:
+    """An absolute URL of http or https."""
+    fits = isinstance(url, str) and len(url) <= _URL_CHARS_MOST and url.isascii() and url.isprintable()
+    if not fits or " " in url or not _is_absolute(url):
+        raise invalid(parameter, f"an absolute http or https URL of {_URL_CHARS_MOST} ASCII characters at most")
+    return str(url)
+
+
+def _is_absolute(url: str) -> bool:
     try:
         parts = urlsplit(url)
-        fits = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+        return parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
     except ValueError:
-        fits = False
-    if not fits or len(url) > _WEBHOOK_CHARS_MOST or not url.isascii() or not url.isprintable() or " " in url:
-        raise invalid(parameter, f"an absolute http or https URL of {_WEBHOOK_CHARS_MOST} ASCII characters at most")
-    return str(url)
+        return False
 
 
 def read_key(headers: Mapping[str, str]) -> str | None:
@@ -133,12 +156,47 @@ def _either(source: Mapping[str, Any], new: str, old: str) -> tuple[str, Any]:
     return name, source.get(name)
 
 
-def _audio(body: Mapping[str, Any]) -> bytes:
+def _check_audio_input(body: Mapping[str, Any]) -> None:
+    """What AudioInput asks for beyond a sample."""
+    if not body.get("languageCode"):
+        raise invalid("languageCode", "given: a language like en-US")
+    if not isinstance(body.get("source", ""), str):
+        raise invalid("source", "a string like Phone, RingCentral or Zoom")
+    if body.get("audioType", AUDIO_TYPES[0]) not in AUDIO_TYPES:
+        raise invalid("audioType", f"one of {', '.join(AUDIO_TYPES)}")
+    _flag(body, "enableVoiceActivityDetection")
+
+
+def _flag(body: Mapping[str, Any], name: str) -> bool:
+    value = body.get(name, False)
+    if not isinstance(value, bool):
+        raise invalid(name, "true or false")
+    return value
+
+
+def _ids(body: Mapping[str, Any], *, least: int) -> tuple[str, ...]:
+    """Ids of enrolled speakers under either spelling, each once."""
+    parameter, ids = _either(body, "speakerIds", "enrollmentIds")
+    if ids is None and not least:
+        return ()
+    if not isinstance(ids, list) or not least <= len(ids) <= _IDS_MOST:
+        raise invalid(parameter, f"an array of {least} to {_IDS_MOST} ids of enrolled speakers")
+    return tuple(dict.fromkeys(read_id(one, parameter) for one in ids))
+
+
+def _media(body: Mapping[str, Any]) -> Media:
     if body.get("encoding") not in ENCODINGS:
         raise invalid("encoding", f"one of {', '.join(ENCODINGS)}")
     if not isinstance(body.get("languageCode", ""), str):
         raise invalid("languageCode", "a string like en-US")
-    content = body.get("content")
+    if "contentUri" not in body:
+        return _audio(body.get("content"))
+    if "content" in body:
+        raise invalid("contentUri", "left out where [content] is given; send exactly one of them")
+    return read_url(body["contentUri"], "contentUri")
+
+
+def _audio(content: Any) -> bytes:
     if not isinstance(content, str) or not content.isascii():
         raise invalid("content", "the audio file in base64")
     try:

@@ -128,7 +128,7 @@ async def running_engine(
     settings: Settings, *, hears: bool = True, callback_delays_s: Sequence[float] = (0.01,) * 5
 ) -> AsyncIterator[Rc]:
     """An engine in this process; `hears`: wait until its models are loaded."""
-    app = create_app(settings, callback_delays_s=callback_delays_s)
+    app = create_app(settings, callback_delays_s=callback_delays_s, fetch_delays_s=(0.01, 0.01))
     async with serving(app) as url, client_of(url, settings) as rc:
         if hears:
             await asyncio.wait_for(app[PARTS].ears.loaded.wait(), 120)

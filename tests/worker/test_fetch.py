@@ -7,9 +7,10 @@ import pytest
 from aiohttp import web
 
 from config.settings import Intake, Settings
+from engine.download import is_public
 from tests.support.serving import serving
 from worker.enrollment.errors import RejectError, RetryLaterError, VoxrollError
-from worker.fetch import Fetcher, is_public
+from worker.fetch import Fetcher
 from worker.store.objects import ObjectStore
 
 

@@ -10,7 +10,9 @@ from arq.connections import ArqRedis
 from config.settings import Settings
 from engine.service import keys
 from engine.service.enroll import now_ms
-from engine.service.jobs import Jobs, Order
+from engine.service.enrollment import Ask, Verb
+from engine.service.jobs import Jobs
+from engine.service.orders import Diarize, Identify, Order, Task
 from tests.support.engine import Rc, Receiver, receiving, running_engine
 
 Clip = Callable[..., bytes]
@@ -116,17 +118,24 @@ async def test_unknown_jobs(deaf: Rc) -> None:
     assert (bad.status, bad.error["parameterName"]) == (400, "jobId")
 
 
-async def test_a_job_ends_once(redis: ArqRedis, settings: Settings) -> None:
+ASK = Ask(Verb.CREATE, "a", key="k", sha256="0", asked_ms=1, parameter="speakerId")
+
+
+@pytest.mark.parametrize("task", [ASK, Identify(("a", "b")), Diarize((), speaker_count=None, by_channel=True)])
+@pytest.mark.parametrize("webhook", ["http://here/", ""])
+async def test_a_job_is_kept_as_it_was_asked_and_ends_once(
+    redis: ArqRedis, settings: Settings, task: Task, webhook: str
+) -> None:
     jobs = Jobs(redis, account=settings.account, kept=settings.retention.jobs)
-    words = dict.fromkeys(("verb", "speaker_id", "key", "sha256", "parameter", "api", "webhook", "request_id"), "x")
-    order = Order(job_id=str(uuid.uuid4()), asked_ms=now_ms(), **words)
+    order = Order(job_id=str(uuid.uuid4()), task=task, asked_ms=now_ms(), api="/x", request_id="r", webhook=webhook)
     await jobs.put(order)
     assert await jobs.finish(order, status="Success", response={"n": 1}, now_ms=order.asked_ms + 1)
     assert not await jobs.finish(order, status="Fail", response={"n": 2}, now_ms=order.asked_ms + 2)
     kept = await redis.zcard(keys.callbacks(settings.account))
     job = await jobs.get(order.job_id)
-    assert kept == 1
+    assert kept == bool(webhook)
     assert job is not None
+    assert job.order == order
     assert (job.status, job.response) == ("Success", {"n": 1})
 
 

@@ -16,7 +16,9 @@ _SCHEMES = {
     "enrollment": keys.enrollment("ACCOUNT", "ID"),
     "index": keys.index("ACCOUNT", complete_only=True).replace("complete", "ID"),
     "job": keys.job("ACCOUNT", "ID"),
-    "queue": keys.queue("ACCOUNT"),
+    "fetches": keys.fetches("ACCOUNT"),
+    "samples": keys.samples("ACCOUNT"),
+    "recordings": keys.recordings("ACCOUNT"),
     "callbacks": keys.callbacks("ACCOUNT"),
 }
 

@@ -34,7 +34,7 @@ async def client_of_ready(url: str, process: asyncio.subprocess.Process, setting
 
 async def _runs(redis: ArqRedis, settings: Settings, job_id: str) -> None:
     """Return once some process works on the job."""
-    mark = in_progress_key_prefix + keys.arq_id(keys.queue(settings.account), job_id)
+    mark = in_progress_key_prefix + keys.arq_id(keys.samples(settings.account), job_id)
     async with asyncio.timeout(30):
         while not await redis.exists(mark):
             pass

@@ -16,7 +16,12 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
     max_leaves=6,
 )
-NAMES = st.sampled_from(["speakerId", "enrollmentId", "speakerIds", "enrollmentIds", "content", "encoding"])
+NAMES = st.sampled_from(
+    [
+        *("speakerId", "enrollmentId", "speakerIds", "enrollmentIds", "content", "contentUri", "encoding"),
+        *("languageCode", "source", "audioType", "speakerCount", "separateSpeakerPerChannel"),
+    ]
+)
 QUERY = ["partial", "perPage", "page", "webhook", "webhookUrl"]
 Given = TypeVar("Given")
 
@@ -30,9 +35,9 @@ def refusal(read: Callable[[Given], object], given: Given) -> ApiError | None:
     return None
 
 
-@with_any(st.one_of(st.binary(), st.dictionaries(NAMES, JSON).map(lambda body: json.dumps(body).encode())))
+@with_any(st.one_of(st.binary(), st.dictionaries(NAMES, JSON, max_size=6).map(lambda body: json.dumps(body).encode())))
 def test_any_body_is_read_or_refused(raw: bytes) -> None:
-    for read in (wire.read_sample, wire.read_identify):
+    for read in (wire.read_sample, wire.read_sync_identify, wire.read_identify, wire.read_diarize):
         error = refusal(read, raw)
         assert error is None or (error.status == 400 and error.parameter)
 
@@ -50,4 +55,4 @@ def test_base64_may_be_broken_into_lines(audio: bytes, width: int) -> None:
     lines = "\r\n ".join(text[at : at + width] for at in range(0, len(text), width))
     body = {"enrollmentId": "a", "encoding": "Webp", "content": lines}
     read = wire.read_sample(json.dumps(body).encode())
-    assert (read.audio, read.speaker_id, read.parameter) == (audio, "a", "enrollmentId")
+    assert (read.media, read.speaker_id, read.parameter) == (audio, "a", "enrollmentId")
