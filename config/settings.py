@@ -132,9 +132,31 @@ class Engine(_Concern):
         description="Earlier voice keys, separated by commas: what they sealed can still be opened. "
         "`voxroll engine --reseal` seals everything under the current key; then they can go.",
     )
+    signing_secret: SecretStr = Field(
+        SecretStr(""),
+        description="Standard Webhooks secret, as in VOXROLL_WEBHOOK_SIGNING_SECRET, that callbacks are signed with; "
+        "of several, with each. `voxroll up` passes the front door's.",
+    )
     threads: int = Field(1, ge=1, le=64, description="Samples the engine works on at one time, one core each.")
     model: str = Field("campplus", description="Name of the speaker-embedding model in the cache directory.")
     max_body_bytes: int = Field(16 * _MIB, gt=0, description="Largest body of a request.")
+    role: Literal["all", "api", "work"] = Field(
+        "all",
+        description="What this process does: `api` takes requests and loads no model, `work` works off jobs and "
+        "listens nowhere, `all` does both. All of them share Redis and the data directory.",
+    )
+    workers: int = Field(
+        0,
+        ge=0,
+        le=64,
+        description="Processes that `voxroll up` starts to work off jobs; the engine then only takes requests. 0: one "
+        "process does both.",
+    )
+    wait: Duration = Field(
+        timedelta(seconds=60),
+        description="Longest wait of a request without webhook for its result; then it is answered 503, and the work "
+        "goes on.",
+    )
     lease: Duration = Field(timedelta(seconds=10), description="A killed engine's jobs run again after this long.")
     media_max_bytes: int = Field(256 * _MIB, gt=0, description="Largest recording fetched from a contentUri.")
     media_timeout: Duration = Field(
@@ -149,6 +171,9 @@ class Engine(_Concern):
     window: Duration = Field(timedelta(seconds=60), description="The sliding window that these calls count in.")
     penalty: Duration = Field(
         timedelta(seconds=60), description="After one call too many all are refused for this long; each starts it anew."
+    )
+    strict: bool = Field(
+        False, description="Answer with the profile's own id alone: enrollmentId in 2022, speakerId in 2024; off: both."
     )
     faults: str = Field(
         "", description="Ways to behave badly, for tests: `flaky,slow=2,dropping=0.2`; see `voxroll engine --help`."

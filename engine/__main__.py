@@ -30,7 +30,7 @@ _log = structlog.get_logger()
 
 
 async def serve(settings: Settings, stop: asyncio.Event) -> None:
-    """Serve the contract until told to stop.
+    """Take requests, work off jobs, or both, until told to stop.
 
     Raises:
         SettingsError: a secret is missing.
@@ -40,8 +40,11 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
     runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=_SHUTDOWN_S)
     try:
         await runner.setup()
-        await _listen(runner, settings.engine)
-        _log.info("engine.listening", address=runner.addresses, account=settings.account)
+        if settings.engine.role != "work":
+            await _listen(runner, settings.engine)
+        _log.info(
+            "engine.started", role=settings.engine.role, address=runner.addresses or None, account=settings.account
+        )
         fate = app[PARTS].fate
         waits = [asyncio.create_task(event.wait()) for event in (stop, fate.broken)]
         await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)

@@ -18,6 +18,7 @@ from engine.service.failure import StoreAwayError
 from engine.service.handlers import ROUTES
 from engine.service.middleware import answering, authorised, limited, misbehaving
 from engine.service.parts import PARTS, Parts, assemble
+from engine.service.readiness import ROUTES as READINESS
 from engine.service.reseal import Resealer
 from engine.voice.model import ModelError
 
@@ -52,8 +53,10 @@ def create_app(
         middlewares.append(misbehaving(parts.faults))
     app = web.Application(client_max_size=settings.engine.max_body_bytes, middlewares=middlewares)
     app[PARTS] = parts
-    app.cleanup_ctx.extend([_redis, _work])
-    app.add_routes(ROUTES)
+    app.cleanup_ctx.extend([_redis, _listening])
+    if settings.engine.role != "api":
+        app.cleanup_ctx.append(_work)
+    app.add_routes([*ROUTES, *READINESS])
     return app
 
 
@@ -72,6 +75,15 @@ async def _refuse_wrong_key(parts: Parts) -> None:
         await Resealer(parts.redis, parts.seal, account=parts.settings.account).refuse_wrong_key()
     except StoreAwayError as error:
         raise UnavailableError(str(error)) from error
+
+
+async def _listening(app: web.Application) -> AsyncIterator[None]:
+    """Every process hears the bell: some wait for jobs to do, some for jobs to end."""
+    bell = asyncio.create_task(app[PARTS].bell.run())
+    try:
+        yield
+    finally:
+        await end(bell)
 
 
 async def _work(app: web.Application) -> AsyncIterator[None]:
@@ -102,7 +114,7 @@ async def _hear_and_work(parts: Parts) -> None:
         parts.fate.reason = f"the model {engine.model} can't be used: {error}"
         parts.fate.broken.set()
         return
-    await asyncio.gather(*(lane.run() for lane in parts.hearing))
+    await asyncio.gather(parts.crew.work(), *(lane.run() for lane in parts.hearing))
 
 
 async def _tidy(parts: Parts) -> None:

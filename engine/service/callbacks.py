@@ -17,6 +17,7 @@ from arq import Retry
 from yarl import URL
 
 from config.points import point
+from config.signing import signature
 from engine.service.failure import StoreAwayError
 from engine.service.faults import Faults
 from engine.service.jobs import Job, Jobs
@@ -39,15 +40,24 @@ class Callbacks:
         jobs: where the answers are.
         bare: post a bare EnrollmentStatus on success, as in 2022; else the envelope. Failures and other kinds of jobs
             are always enveloped.
+        keys: callbacks are signed with each of them (Standard Webhooks); the message's id is the job's, so that
+            whoever is told twice can see it.
         delays_s: pause before each further try.
         faults: what goes wrong, for tests.
     """
 
     def __init__(
-        self, jobs: Jobs, *, bare: bool, delays_s: Sequence[float] = DELAYS_S, faults: Faults | None = None
+        self,
+        jobs: Jobs,
+        *,
+        bare: bool,
+        keys: Sequence[bytes] = (),
+        delays_s: Sequence[float] = DELAYS_S,
+        faults: Faults | None = None,
     ) -> None:
         self._jobs = jobs
         self._bare = bare
+        self._keys = keys
         self._delays_s = delays_s
         self._faults = faults
         self._session: aiohttp.ClientSession | None = None
@@ -119,6 +129,7 @@ class Callbacks:
         bare = self._bare and job.status == "Success" and job.order.kind is Kind.ENROLL
         body = json.dumps(job.response if bare else self._jobs.envelope(job)).encode()
         headers = {"Content-Type": "application/json", "RCRequestId": job.order.request_id}
+        headers |= self._signed(job.order.job_id, body)
         url = URL(job.order.webhook, encoded=True)
         try:
             async with self._session.post(url, data=body, headers=headers, allow_redirects=False) as response:
@@ -127,3 +138,11 @@ class Callbacks:
                 return status
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
             return type(error).__name__
+
+    def _signed(self, job_id: str, body: bytes) -> dict[str, str]:
+        """The headers that prove who sends this now."""
+        if not self._keys:
+            return {}
+        sent = str(int(time.time()))
+        made = [signature(key, message_id=job_id.encode(), sent=sent.encode(), body=body) for key in self._keys]
+        return {"webhook-id": job_id, "webhook-timestamp": sent, "webhook-signature": b" ".join(made).decode()}

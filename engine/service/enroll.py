@@ -6,10 +6,11 @@ judged against what the winner left, and is neither lost nor applied twice.
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from engine.service.ears import Ears
-from engine.service.enrollment import Ask, Enrollment, already_applied, not_enrolled, tombstone, with_sample
+from engine.service.enrollment import ID_NAMES, Ask, Enrollment, already_applied, not_enrolled, tombstone, with_sample
 from engine.service.failure import ApiError, NotReadyError
 from engine.service.samples import without_sample
 from engine.service.vault import Vault
@@ -29,14 +30,28 @@ class Enroller:
         vault: where they are kept.
         ears: measures samples.
         model: name of the embedding model; vectors of two models can't be compared.
+        id_names: how answers spell the id of a speaker.
         clock: milliseconds since 1970.
     """
 
-    def __init__(self, vault: Vault, ears: Ears, *, model: str, clock: Callable[[], int] = now_ms) -> None:
+    def __init__(
+        self,
+        vault: Vault,
+        ears: Ears,
+        *,
+        model: str,
+        id_names: Sequence[str] = ID_NAMES,
+        clock: Callable[[], int] = now_ms,
+    ) -> None:
         self._vault = vault
         self._ears = ears
         self._model = model
+        self._id_names = id_names
         self._clock = clock
+
+    def told(self, enrollment: Enrollment) -> dict[str, Any]:
+        """EnrollmentStatus as this engine answers it."""
+        return enrollment.status(self._id_names)
 
     async def judge(self, ask: Ask) -> Enrollment | None:
         """The enrollment if the request was applied before, None if its sample is worth listening to.

@@ -4,7 +4,7 @@ In goes what is held and what is asked, out comes what will be held, or an `ApiE
 never applies a sample twice, and a request that was made before a deletion doesn't bring the voice back.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, ClassVar
@@ -17,6 +17,7 @@ from engine.service.failure import ApiError
 from engine.voice.voiceprint import COMPLETE_FROM_S, SamplePrint, quality
 
 MOST_SAMPLES = 100  # at two vectors of 768 bytes each, one hash stays under 200 kB; quality stops rising far below
+ID_NAMES = ("speakerId", "enrollmentId")  # of 2024 and of 2022
 _SPENT_KEPT = 1024  # keys that a tombstone remembers: far more than anybody still repeats
 
 
@@ -96,11 +97,10 @@ class Enrollment:
         """Whether there is enough speech; 12.0 s are enough."""
         return self.speech_s >= COMPLETE_FROM_S
 
-    def status(self) -> dict[str, Any]:
-        """EnrollmentStatus of the contract, under both spellings of the id."""
+    def status(self, id_names: Sequence[str] = ID_NAMES) -> dict[str, Any]:
+        """EnrollmentStatus of the contract, with the id under each of these names."""
         return {
-            "speakerId": self.speaker_id,
-            "enrollmentId": self.speaker_id,
+            **dict.fromkeys(id_names, self.speaker_id),
             "enrollmentComplete": self.is_complete,
             "totalSpeechDuration": self.speech_s,
             "totalEnrollDuration": self.audio_s,

@@ -1,26 +1,24 @@
 """The contract's endpoints: read the request, have it done, write the answer. No rule lives here.
 
 A POST or PATCH of an enrollment with `?webhook=`, and whatever is under `/async/`, is written down and answered 202
-before anything is fetched or computed; else the answer is the result.
+before anything is fetched or computed; else the answer is the result. Nothing is computed here: the work is a job.
 """
 
 import asyncio
 import math
 import uuid
+from dataclasses import replace
 
 from aiohttp import web
 
-from config.points import point
 from engine.service import wire
-from engine.service.ears import Ears
 from engine.service.enroll import now_ms
 from engine.service.enrollment import Ask, Verb, not_enrolled
-from engine.service.failure import ApiError, NotReadyError, StoreAwayError, invalid
+from engine.service.failure import ApiError, invalid
 from engine.service.middleware import FACTS, too_large
 from engine.service.orders import Diarize, Identify, Order, Task
-from engine.service.parts import PARTS, Parts
+from engine.service.parts import PARTS
 from engine.service.samples import listed
-from engine.service.store import reaching
 
 ENROLLMENTS = "/ai/audio/v1/enrollments"
 
@@ -45,10 +43,11 @@ async def add(request: web.Request) -> web.Response:
 async def get(request: web.Request) -> web.Response:
     """E3: how far an enrollment is."""
     speaker_id = _path_id(request)
-    held = await request.app[PARTS].vault.look(speaker_id)
+    parts = request.app[PARTS]
+    held = await parts.vault.look(speaker_id)
     if held.alive is None:
         raise not_enrolled(speaker_id, "speakerId")
-    return web.json_response(held.alive.status())
+    return web.json_response(parts.enroller.told(held.alive))
 
 
 async def delete(request: web.Request) -> web.Response:
@@ -69,21 +68,21 @@ async def samples(request: web.Request) -> web.Response:
 async def withdraw(request: web.Request) -> web.Response:
     """Take one sample out of an enrollment. Not in the contract. Answers what is left, 204 where nothing is."""
     speaker_id = _path_id(request)
-    left = await request.app[PARTS].enroller.withdraw(
-        speaker_id, request.match_info["sample_id"], parameter="speakerId"
-    )
-    return web.json_response(left.status()) if left is not None else web.Response(status=204)
+    enroller = request.app[PARTS].enroller
+    left = await enroller.withdraw(speaker_id, request.match_info["sample_id"], parameter="speakerId")
+    return web.json_response(enroller.told(left)) if left is not None else web.Response(status=204)
 
 
 async def listing(request: web.Request) -> web.Response:
     """E2: one page of all enrollments; an empty list has one page."""
     asked = wire.read_list(request.query)
-    page = await request.app[PARTS].vault.page(asked.page, per_page=asked.per_page, complete_only=asked.complete_only)
+    parts = request.app[PARTS]
+    page = await parts.vault.page(asked.page, per_page=asked.per_page, complete_only=asked.complete_only)
     total_pages = max(1, math.ceil(page.total / asked.per_page))
     return web.json_response(
         {
             "paging": {"page": asked.page, "totalPages": total_pages, "perPage": asked.per_page},
-            "records": [enrollment.status() for enrollment in page.enrollments],
+            "records": [parts.enroller.told(enrollment) for enrollment in page.enrollments],
         }
     )
 
@@ -93,7 +92,8 @@ async def identify_now(request: web.Request) -> web.Response:
     task, media = await asyncio.to_thread(wire.read_sync_identify, await _body(request))
     if isinstance(media, str):
         raise _content_needed("/async/speaker-identify")
-    return web.json_response(await request.app[PARTS].recogniser.identify(task, media, is_job=False))
+    await request.app[PARTS].recogniser.known(task.speaker_ids)
+    return await _await(request, task, media, status=200)
 
 
 async def identify(request: web.Request) -> web.Response:
@@ -121,44 +121,23 @@ async def job(request: web.Request) -> web.Response:
 
 
 async def token(request: web.Request) -> web.Response:
-    """Exchange a JWT credential for an access token."""
-    granted = request.app[PARTS].tokens.grant(
-        request.headers.get("Authorization"), {name: str(value) for name, value in (await request.post()).items()}
-    )
+    """Exchange a JWT credential or a refresh token for an access token."""
+    granted = await request.app[PARTS].tokens.grant(request.headers.get("Authorization"), await _form(request))
     return web.json_response(granted, headers={"Cache-Control": "no-store"})
 
 
-async def healthz(_request: web.Request) -> web.Response:
-    """The process lives."""
-    return web.json_response({"status": "ok"})
+async def revoke(request: web.Request) -> web.Response:
+    """End the session that a token belongs to."""
+    await request.app[PARTS].tokens.revoke(request.headers.get("Authorization"), await _form(request))
+    return web.Response()
 
 
-async def readyz(request: web.Request) -> web.Response:
-    """The process can do its work; else 503 and what is missing."""
-    parts = request.app[PARTS]
-    checks = [await _redis_check(parts), _model_check(parts.ears)]
-    ready = all(check["ok"] for check in checks)
-    missing = "; ".join(str(check["detail"]) for check in checks if not check["ok"])
-    body = {"status": "ready" if ready else missing, "checks": checks}
-    return web.json_response(body, status=200 if ready else 503)
-
-
-async def _redis_check(parts: Parts) -> dict[str, str | bool]:
-    try:
-        with reaching():
-            await parts.redis.ping()
-    except StoreAwayError:
-        return {"name": "redis", "ok": False, "detail": "Redis doesn't answer"}
-    return {"name": "redis", "ok": True, "detail": "answers"}
-
-
-def _model_check(ears: Ears) -> dict[str, str | bool]:
-    loaded = ears.loaded.is_set()
-    return {"name": "model", "ok": loaded, "detail": "loaded" if loaded else "loading model"}
+async def _form(request: web.Request) -> dict[str, str]:
+    return {name: str(value) for name, value in (await request.post()).items()}
 
 
 async def _take(request: web.Request, sample: wire.SampleIn, *, verb: Verb, speaker_id: str) -> web.Response:
-    """Apply a sample, now or by a job."""
+    """Apply a sample, now or later."""
     parts, facts = request.app[PARTS], request[FACTS]
     facts["speaker_id"] = speaker_id
     webhook, key = wire.read_webhook(request.query), wire.read_key(request.headers)
@@ -175,8 +154,9 @@ async def _take(request: web.Request, sample: wire.SampleIn, *, verb: Verb, spea
         return await _accept(request, ask, sample.media, webhook=webhook)
     if isinstance(sample.media, str):
         raise _content_needed("?webhook=")
-    enrollment = done or await parts.enroller.apply(ask, sample.media)
-    return web.json_response(enrollment.status(), status=201)
+    if done is not None:
+        return web.json_response(parts.enroller.told(done), status=201)
+    return await _await(request, ask, sample.media, status=201)
 
 
 async def _take_recording(request: web.Request, task: Identify | Diarize, media: wire.Media) -> web.Response:
@@ -187,26 +167,35 @@ async def _take_recording(request: web.Request, task: Identify | Diarize, media:
 
 
 async def _accept(request: web.Request, task: Task, media: wire.Media, *, webhook: str) -> web.Response:
-    """Write down what was asked, durably, before it is answered."""
-    parts, facts = request.app[PARTS], request[FACTS]
+    """Answer 202 once what was asked is written down."""
+    order = replace(_order(request, task), webhook=webhook)
+    if isinstance(media, str):
+        await request.app[PARTS].answers.accept(replace(order, content_uri=media), None)
+    else:
+        await request.app[PARTS].answers.accept(order, media)
+    return web.json_response({"jobId": order.job_id}, status=202)
+
+
+async def _await(request: web.Request, task: Task, audio: bytes, *, status: int) -> web.Response:
+    """Answer once the work is done, with `status` if it could be."""
+    order = replace(_order(request, task), awaited=True)
+    done = await request.app[PARTS].answers.outcome(order, audio)
+    if done.status == "Success":
+        return web.json_response(done.response, status=status)
+    request[FACTS]["error"] = str((done.response or {})["errors"][0]["message"]).partition(":")[0]
+    return web.json_response(done.response, status=done.code or web.HTTPInternalServerError.status_code)
+
+
+def _order(request: web.Request, task: Task) -> Order:
+    facts = request[FACTS]
     facts["job_id"] = str(uuid.uuid4())
-    order = Order(
+    return Order(
         job_id=facts["job_id"],
         task=task,
         asked_ms=task.asked_ms if isinstance(task, Ask) else now_ms(),
         api=request.path,
         request_id=facts["request_id"],
-        webhook=webhook,
-        content_uri=media if isinstance(media, str) else "",
     )
-    if isinstance(media, bytes):
-        try:
-            await asyncio.to_thread(parts.spool.write, order.job_id, media)
-        except OSError as error:
-            raise NotReadyError(f"the audio can't be written down ({error.strerror})") from error
-    await parts.jobs.put(order)
-    point("order.written")
-    return web.json_response({"jobId": order.job_id}, status=202)
 
 
 def _content_needed(alternative: str) -> ApiError:
@@ -244,6 +233,5 @@ ROUTES = (
     web.post("/ai/audio/v1/async/speaker-diarize", diarize),
     web.get("/ai/status/v1/jobs/{job_id}", job),
     web.post("/restapi/oauth/token", token),
-    web.get("/healthz", healthz),
-    web.get("/readyz", readyz),
+    web.post("/restapi/oauth/revoke", revoke),
 )

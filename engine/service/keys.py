@@ -26,6 +26,11 @@ def job(account: str, job_id: str) -> str:
     return f"vx:{{{account}}}:engine:job:{job_id}"
 
 
+def ended(account: str, name: str) -> str:
+    """String: a session or token that was ended early. TTL: as long as it would have lived."""
+    return f"vx:{{{account}}}:engine:ended:{name}"
+
+
 def fetches(account: str) -> str:
     """Sorted set of arq: jobs whose audio is to be fetched. No TTL: a member leaves when it was, or can't be."""
     return f"vx:{{{account}}}:engine:fetches"
@@ -39,6 +44,21 @@ def samples(account: str) -> str:
 def recordings(account: str) -> str:
     """Sorted set of arq: recordings to tell voices in. No TTL: a member leaves when its job is answered."""
     return f"vx:{{{account}}}:engine:recordings"
+
+
+def awaited(account: str) -> str:
+    """Sorted set of arq: jobs whose result a client waits for. No TTL: a member leaves when its job is answered."""
+    return f"vx:{{{account}}}:engine:awaited"
+
+
+def crew(account: str) -> str:
+    """Sorted set of processes that work, by the time until which that counts. TTL 50 s after the last of them."""
+    return f"vx:{{{account}}}:engine:crew"
+
+
+def bell(account: str) -> str:
+    """Channel, no key: what waits in which queue, and which awaited job has ended."""
+    return f"vx:{{{account}}}:engine:bell"
 
 
 def callbacks(account: str) -> str:

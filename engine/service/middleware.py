@@ -68,7 +68,7 @@ async def answering(request: web.Request, handler: Handler) -> web.StreamRespons
 async def authorised(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Let only bearers of a token through to the API."""
     if request.path.startswith(_API):
-        request[_CLIENT] = request.app[PARTS].tokens.check(request.headers.get("Authorization"))
+        request[_CLIENT] = await request.app[PARTS].tokens.check(request.headers.get("Authorization"))
     return await handler(request)
 
 

@@ -9,13 +9,18 @@ from aiohttp import web
 from redis.asyncio import Redis
 
 from config.settings import Engine, Settings, SettingsError
+from config.signing import signing_keys
 from engine.download import Limits
 from engine.service import callbacks as calling
 from engine.service import keys, media, store
+from engine.service.answers import Answers
+from engine.service.bell import Bell
 from engine.service.callbacks import Callbacks
+from engine.service.crew import Crew
 from engine.service.desk import RECORDING, SAMPLE, Desk
 from engine.service.ears import Ears
 from engine.service.enroll import Enroller
+from engine.service.enrollment import ID_NAMES
 from engine.service.faults import Faults, Mode
 from engine.service.jobs import DELIVER, FETCH, RUN, Jobs
 from engine.service.lanes import Lane
@@ -23,6 +28,7 @@ from engine.service.limits import RINGCENTRALS, Limiter
 from engine.service.media import Media
 from engine.service.recognise import Recogniser
 from engine.service.seal import Seal
+from engine.service.sessions import Sessions
 from engine.service.spool import Spool
 from engine.service.tokens import Tokens
 from engine.service.vault import Vault
@@ -56,6 +62,9 @@ class Parts:
     jobs: Jobs
     spool: Spool
     desk: Desk
+    bell: Bell
+    crew: Crew
+    answers: Answers
     callbacks: Callbacks
     hearing: tuple[Lane, ...]
     waiting: tuple[Lane, ...]
@@ -72,25 +81,34 @@ def assemble(settings: Settings, *, callback_delays_s: Sequence[float], fetch_de
     """Make the parts; nothing is connected or loaded yet.
 
     Raises:
-        SettingsError: a secret is missing, or a fault is unknown.
+        SettingsError: a secret is missing or can't be used, or a fault is unknown.
     """
+    redis = Redis(connection_pool=store.pool(settings.redis))
     tokens = Tokens(
         key=_secret("TOKEN_KEY", settings.engine.token_key.get_secret_value()),
         client_secret=_secret("CLIENT_SECRET", settings.engine.client_secret.get_secret_value()),
         account=settings.account,
+        sessions=Sessions(redis, account=settings.account),
     )
-    redis = Redis(connection_pool=store.pool(settings.redis))
     seal = seal_of(settings)
     vault = Vault(redis, seal, account=settings.account)
     ears = Ears(threads=settings.engine.threads, rules=Rules.for_profile(settings.profile))
-    enroller = Enroller(vault, ears, model=settings.engine.model)
+    enroller = Enroller(vault, ears, model=settings.engine.model, id_names=_id_names(settings))
     recogniser = Recogniser(vault, ears, model=settings.engine.model)
     jobs = Jobs(redis, account=settings.account, kept=settings.retention.jobs)
     spool = Spool(settings.data_dir / "engine" / "jobs")
     desk = Desk(jobs, spool, enroller, recogniser)
+    bell = Bell(redis, account=settings.account)
+    crew = Crew(redis, account=settings.account, threads=settings.engine.threads)
     fetching = Media(jobs, spool, _media_limits(settings.engine), delays_s=fetch_delays_s)
     faults = Faults.parse(settings.engine.faults, seed=settings.engine.faults_seed)
-    callbacks = Callbacks(jobs, bare=settings.profile == "2022", delays_s=callback_delays_s, faults=faults)
+    callbacks = Callbacks(
+        jobs,
+        bare=settings.profile == "2022",
+        keys=signing_keys(settings.engine.signing_secret, variable="VOXROLL_ENGINE_SIGNING_SECRET"),
+        delays_s=callback_delays_s,
+        faults=faults,
+    )
     return Parts(
         settings=settings,
         redis=redis,
@@ -102,9 +120,12 @@ def assemble(settings: Settings, *, callback_delays_s: Sequence[float], fetch_de
         jobs=jobs,
         spool=spool,
         desk=desk,
+        bell=bell,
+        crew=crew,
+        answers=Answers(jobs, spool, bell=bell, crew=crew, wait_s=settings.engine.wait.total_seconds()),
         callbacks=callbacks,
-        hearing=_hearing(settings, desk),
-        waiting=_waiting(settings, fetching, callbacks),
+        hearing=_hearing(settings, desk, bell),
+        waiting=_waiting(settings, fetching, callbacks, bell),
         tokens=tokens,
         faults=faults,
         limiter=_limiter(settings.engine, faults),
@@ -123,23 +144,18 @@ def seal_of(settings: Settings) -> Seal:
     return Seal(key, former=former, account=settings.account)
 
 
-def _hearing(settings: Settings, desk: Desk) -> tuple[Lane, ...]:
+def _hearing(settings: Settings, desk: Desk, bell: Bell) -> tuple[Lane, ...]:
     """One sample more than there are threads, so that the next is read while others compute."""
-    account, lane = settings.account, _lane(settings)
+    account, lane, most = settings.account, _lane(settings, bell), settings.engine.threads + 1
     return (
-        lane(
-            queue_name=keys.samples(account),
-            function=RUN,
-            work=desk.work,
-            work_s=SAMPLE.run_s,
-            max_jobs=settings.engine.threads + 1,
-        ),
+        lane(queue_name=keys.awaited(account), function=RUN, work=desk.work, work_s=RECORDING.run_s, max_jobs=most),
+        lane(queue_name=keys.samples(account), function=RUN, work=desk.work, work_s=SAMPLE.run_s, max_jobs=most),
         lane(queue_name=keys.recordings(account), function=RUN, work=desk.work, work_s=RECORDING.run_s, max_jobs=1),
     )
 
 
-def _waiting(settings: Settings, fetching: Media, callbacks: Callbacks) -> tuple[Lane, ...]:
-    account, lane = settings.account, _lane(settings)
+def _waiting(settings: Settings, fetching: Media, callbacks: Callbacks, bell: Bell) -> tuple[Lane, ...]:
+    account, lane = settings.account, _lane(settings, bell)
     return (
         lane(
             queue_name=keys.fetches(account),
@@ -158,8 +174,8 @@ def _waiting(settings: Settings, fetching: Media, callbacks: Callbacks) -> tuple
     )
 
 
-def _lane(settings: Settings) -> partial[Lane]:
-    return partial(Lane, make_pool=partial(store.pool, settings.redis), lease=settings.engine.lease)
+def _lane(settings: Settings, bell: Bell) -> partial[Lane]:
+    return partial(Lane, make_pool=partial(store.pool, settings.redis), lease=settings.engine.lease, bell=bell)
 
 
 def _media_limits(engine: Engine) -> Limits:
@@ -170,6 +186,13 @@ def _media_limits(engine: Engine) -> Limits:
         redirects=media.REDIRECTS,
         settings="VOXROLL_ENGINE_MEDIA",
     )
+
+
+def _id_names(settings: Settings) -> Sequence[str]:
+    """Both, unless only the profile's own is wanted."""
+    if not settings.engine.strict:
+        return ID_NAMES
+    return ("enrollmentId",) if settings.profile == "2022" else ("speakerId",)
 
 
 def _limiter(engine: Engine, faults: Faults | None) -> Limiter | None:

@@ -16,6 +16,7 @@ _SCHEMES = {
     "enrollment": keys.enrollment("ACCOUNT", "ID"),
     "index": keys.index("ACCOUNT", complete_only=True).replace("complete", "ID"),
     "job": keys.job("ACCOUNT", "ID"),
+    "ended": keys.ended("ACCOUNT", "ID"),
     "fetches": keys.fetches("ACCOUNT"),
     "samples": keys.samples("ACCOUNT"),
     "recordings": keys.recordings("ACCOUNT"),

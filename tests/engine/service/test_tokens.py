@@ -3,12 +3,16 @@
 import time
 from typing import Any
 
+import aiohttp
 import jwt
 import pytest
+from arq.connections import ArqRedis
 
 from config.settings import Settings, SettingsError
 from engine.service.app import create_app
-from engine.service.tokens import GRANT
+from engine.service.failure import ApiError
+from engine.service.sessions import Sessions
+from engine.service.tokens import GRANT, TokenError, Tokens
 from tests.support.engine import Answer, Rc, basic, credential
 
 TOKEN = "/restapi/oauth/token"
@@ -85,3 +89,93 @@ def test_without_secrets_nothing_starts(settings: Settings, name: str) -> None:
     engine = settings.engine.model_copy(update={name: type(settings.engine.token_key)("")})
     with pytest.raises(SettingsError, match=f"VOXROLL_ENGINE_{name.upper()}: not set; set it to"):
         create_app(settings.model_copy(update={"engine": engine}))
+
+
+REVOKE = "/restapi/oauth/revoke"
+
+
+class Clock:
+    """Seconds that a test moves."""
+
+    def __init__(self) -> None:
+        self.now_s = 1_800_000_000.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def tokens(settings: Settings, redis: ArqRedis, clock: Clock) -> Tokens:
+    key = settings.engine.token_key.get_secret_value()
+    sessions = Sessions(redis, account=settings.account)
+    return Tokens(key=key, client_secret=key, account=settings.account, sessions=sessions, clock=clock)
+
+
+def refresh(token: str) -> dict[str, str]:
+    return {"grant_type": "refresh_token", "refresh_token": token}
+
+
+async def test_a_refresh_token_is_used_once_with_ten_seconds_of_grace(
+    settings: Settings, tokens: Tokens, clock: Clock
+) -> None:
+    client = basic(settings)
+    first = await tokens.grant(client, {"grant_type": GRANT, "assertion": credential(settings)})
+    assert first["refresh_token_expires_in"] == 604_800
+    assert await tokens.check(f"Bearer {first['access_token']}") == "voxroll"
+    second = await tokens.grant(client, refresh(first["refresh_token"]))
+    assert second["session_id"] == first["session_id"]
+    assert second["endpoint_id"] == first["endpoint_id"]
+    with pytest.raises(ApiError, match="token_revoked"):
+        await tokens.check(f"Bearer {first['access_token']}")
+    assert await tokens.check(f"Bearer {second['access_token']}") == "voxroll"
+    clock.now_s += 10
+    await tokens.grant(client, refresh(first["refresh_token"]))
+    clock.now_s += 1
+    with pytest.raises(TokenError, match="used before") as refused:
+        await tokens.grant(client, refresh(first["refresh_token"]))
+    assert (refused.value.status, refused.value.error) == (400, "invalid_grant")
+    clock.now_s += 604_800
+    with pytest.raises(TokenError, match="expired"):
+        await tokens.grant(client, refresh(second["refresh_token"]))
+
+
+async def test_a_refresh_token_is_no_access_token_and_stays_with_its_client(
+    deaf: Rc, settings: Settings, tokens: Tokens, clock: Clock
+) -> None:
+    clock.now_s = time.time()
+    granted = (await ask(deaf, settings)).body
+    assert (await ask(deaf, settings, refresh_token_ttl="0")).body.keys() == granted.keys() - {
+        "refresh_token",
+        "refresh_token_expires_in",
+    }
+    assert (await ask(deaf, settings, refresh_token_ttl="2592001")).body["error"] == "invalid_request"
+    with pytest.raises(ApiError, match="token_invalid"):
+        await tokens.check(f"Bearer {granted['refresh_token']}")
+    other = aiohttp.encode_basic_auth("another", settings.engine.client_secret.get_secret_value())
+    with pytest.raises(TokenError, match="another client"):
+        await tokens.grant(other, refresh(granted["refresh_token"]))
+    for no_token in (granted["access_token"], "x", ""):
+        with pytest.raises(TokenError, match="not valid"):
+            await tokens.grant(basic(settings), refresh(no_token))
+
+
+@pytest.mark.parametrize("which", ["access_token", "refresh_token"])
+async def test_revoking_either_token_ends_the_session(deaf: Rc, settings: Settings, which: str) -> None:
+    client = {"Authorization": basic(settings)}
+    granted, other = (await ask(deaf, settings)).body, (await ask(deaf, settings)).body
+    assert (await deaf.call("POST", REVOKE, data={"token": granted[which]}, headers=client)).status == 200
+    assert (await deaf.call("POST", REVOKE, data={"token": "no token"}, headers=client)).status == 200
+    for found, status in ((granted, 401), (other, 404)):
+        bearer = {"Authorization": f"Bearer {found['access_token']}"}
+        assert (await deaf.call("GET", "/ai/audio/v1/enrollments/x", headers=bearer)).status == status
+    again = await deaf.call("POST", TOKEN, data=refresh(granted["refresh_token"]), headers=client)
+    assert (again.status, again.body["error"]) == (400, "invalid_grant")
+    nothing = await deaf.call("POST", REVOKE, data={}, headers=client)
+    assert (nothing.status, nothing.body["error"]) == (400, "invalid_request")
+    stranger = await deaf.call("POST", REVOKE, data={"token": "x"}, headers={"Authorization": "Basic eDp4"})
+    assert stranger.status == 401
