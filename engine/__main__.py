@@ -1,11 +1,12 @@
 """`python -m engine`: the embedded enrollment service as a process of its own.
 
 `--reseal` seals all voiceprints under the current key, says how far it is, and ends: 0 if none is left out. It may run
-beside engines, be stopped and be started again.
+beside engines, be stopped and be started again. `--check` tells whether a process of this host works off jobs: 0 if so.
 """
 
 import asyncio
 import contextlib
+import json
 import socket
 import sys
 import time
@@ -19,6 +20,7 @@ from config.process import EXIT_FAILED, EXIT_OK, UnavailableError, run
 from config.settings import Engine, Settings
 from engine.service import store
 from engine.service.app import create_app
+from engine.service.crew import Crew
 from engine.service.failure import StoreAwayError
 from engine.service.parts import PARTS, seal_of
 from engine.service.reseal import Progress, Resealer
@@ -98,5 +100,22 @@ async def reseal(settings: Settings, stop: asyncio.Event) -> int:
     return EXIT_OK if is_whole else EXIT_FAILED
 
 
+async def check(settings: Settings, _stop: asyncio.Event) -> int:
+    """Print who works off jobs."""
+    redis = Redis(connection_pool=store.pool(settings.redis))
+    try:
+        await store.wait_until_there(redis, settings.redis)
+        look = await Crew(redis, account=settings.account, threads=0).look()
+    except StoreAwayError as error:
+        raise UnavailableError(str(error)) from error
+    finally:
+        await redis.aclose(close_connection_pool=True)
+    sys.stdout.write(json.dumps(look._asdict()) + "\n")
+    return EXIT_OK if socket.gethostname() in look.hosts else EXIT_FAILED
+
+
+_TASKS = {"--check": check, "--reseal": reseal}
+
+
 if __name__ == "__main__":
-    sys.exit(run("engine", reseal if "--reseal" in sys.argv[1:] else serve))
+    sys.exit(run("engine", next((_TASKS[word] for word in sys.argv[1:] if word in _TASKS), serve)))

@@ -22,9 +22,9 @@ _WAITING_MOST = 24  # per thread; at 0.4 s a sample the last of them waits 10 s
 
 
 class Look(NamedTuple):
-    """Processes, their threads in all, and the requests that wait for them or are being worked on."""
+    """The hosts of the processes that work, their threads in all, and the requests that wait or are being worked on."""
 
-    processes: int
+    hosts: tuple[str, ...]
     threads: int
     waiting: int
 
@@ -60,7 +60,8 @@ class Crew:
         """Who works now."""
         with reaching():
             waiting, *found = await self._look(keys=self._keys)
-        return Look(len(found), sum(int(one.split(b":", 1)[0]) for one in found), int(waiting))
+        members = [one.decode().split(":") for one in found]
+        return Look(tuple(host for _, host, *_ in members), sum(int(threads) for threads, *_ in members), int(waiting))
 
     async def refuse_too_much(self) -> None:
         """Return if a request that is waited for will be heard soon.

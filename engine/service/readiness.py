@@ -43,7 +43,7 @@ def _model(parts: Parts) -> Check:
 async def _crew(parts: Parts) -> Check:
     """Whether anybody works: this process or another."""
     try:
-        processes = (await parts.crew.look()).processes
+        processes = len((await parts.crew.look()).hosts)
     except StoreAwayError:
         processes = 0
     return {"name": "crew", "ok": processes > 0, "detail": f"{processes} processes work off jobs"}
