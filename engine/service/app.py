@@ -18,7 +18,6 @@ from engine.service.failure import StoreAwayError
 from engine.service.handlers import ROUTES
 from engine.service.middleware import answering, authorised, limited, misbehaving
 from engine.service.parts import PARTS, Parts, assemble
-from engine.service.readiness import ROUTES as READINESS
 from engine.service.reseal import Resealer
 from engine.voice.model import ModelError
 
@@ -56,7 +55,7 @@ def create_app(
     app.cleanup_ctx.extend([_redis, _listening])
     if settings.engine.role != "api":
         app.cleanup_ctx.append(_work)
-    app.add_routes([*ROUTES, *READINESS])
+    app.add_routes(ROUTES)
     return app
 
 

@@ -8,16 +8,18 @@ import asyncio
 import math
 import uuid
 from dataclasses import replace
+from urllib.parse import parse_qsl
 
 from aiohttp import web
 
-from engine.service import wire
+from engine.service import openapi, wire
 from engine.service.enroll import now_ms
 from engine.service.enrollment import Ask, Verb, not_enrolled
 from engine.service.failure import ApiError, invalid
 from engine.service.middleware import FACTS, too_large
 from engine.service.orders import Diarize, Identify, Order, Task
 from engine.service.parts import PARTS
+from engine.service.readiness import healthz, readyz
 from engine.service.samples import listed
 
 ENROLLMENTS = "/ai/audio/v1/enrollments"
@@ -133,7 +135,13 @@ async def revoke(request: web.Request) -> web.Response:
 
 
 async def _form(request: web.Request) -> dict[str, str]:
-    return {name: str(value) for name, value in (await request.post()).items()}
+    """The members of a form; what is none has none."""
+    return dict(parse_qsl((await _body(request)).decode(errors="replace"), keep_blank_values=True))
+
+
+async def described(_request: web.Request) -> web.Response:
+    """The engine's own OpenAPI document."""
+    return web.json_response(openapi.document())
 
 
 async def _take(request: web.Request, sample: wire.SampleIn, *, verb: Verb, speaker_id: str) -> web.Response:
@@ -234,4 +242,7 @@ ROUTES = (
     web.get("/ai/status/v1/jobs/{job_id}", job),
     web.post("/restapi/oauth/token", token),
     web.post("/restapi/oauth/revoke", revoke),
+    web.get("/healthz", healthz),
+    web.get("/readyz", readyz),
+    web.get("/openapi.json", described),
 )

@@ -30,7 +30,7 @@ _ANSWERED_LEAST_MS = 3_600_000  # an answer that came late is still there for it
 _AWAITED_MS = 600_000  # whoever waited has it by then, or has been told to ask again
 
 Status = Literal["InProgress", "Success", "Fail"]
-_STATUSES: tuple[Status, ...] = get_args(Status)
+STATUSES: tuple[Status, ...] = get_args(Status)
 
 
 _TASKS: Mapping[Kind, TypeAdapter[Task]] = {
@@ -206,7 +206,7 @@ def _job(found: Mapping[str, bytes]) -> Job:
     )
     return Job(
         order=order,
-        status=next(status for status in _STATUSES if status == text["status"]),
+        status=next(status for status in STATUSES if status == text["status"]),
         response=json.loads(text["response"]) if "response" in text else None,
         code=int(text["code"]) if "code" in text else None,
         completed_ms=int(text["completed_ms"]) if "completed_ms" in text else None,

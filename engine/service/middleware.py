@@ -12,6 +12,7 @@ from typing import Any
 import structlog
 from aiohttp import web
 
+from engine.service import wire
 from engine.service.failure import (
     CMN_INTERNAL,
     CMN_NOT_FOUND,
@@ -101,7 +102,7 @@ def misbehaving(faults: Faults) -> Any:
             raise ApiError(500, "internal", "a fault that was asked for by --faults", error_code=CMN_INTERNAL)
         await asyncio.sleep(faults.slowness_s())
         response = await handler(request)
-        if response.status == web.HTTPAccepted.status_code:
+        if response.status == web.HTTPAccepted.status_code and wire.read_webhook(request.query):
             await faults.until_taken(request[FACTS]["job_id"])
         if request.method in _CHANGES:
             await asyncio.sleep(faults.lateness_s())
@@ -119,7 +120,9 @@ async def _answer(request: web.Request, handler: Handler) -> web.StreamResponse:
         request[FACTS]["error"] = error.error
         return web.json_response(error.body(), status=error.status)
     except web.HTTPException as error:
-        return refusal(request, _translated(request, error))
+        response = refusal(request, _translated(request, error))
+        response.headers.update({name: error.headers[name] for name in ("Allow",) if name in error.headers})
+        return response
     except Exception as error:  # noqa: BLE001  no traceback reaches a client
         _log.exception("request.failed", route=_route(request), **request[FACTS])
         hidden = ApiError(500, "internal", "the engine failed; its log has the rest", error_code=CMN_INTERNAL)

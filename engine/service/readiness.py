@@ -47,6 +47,3 @@ async def _crew(parts: Parts) -> Check:
     except StoreAwayError:
         processes = 0
     return {"name": "crew", "ok": processes > 0, "detail": f"{processes} processes work off jobs"}
-
-
-ROUTES = (web.get("/healthz", healthz), web.get("/readyz", readyz))

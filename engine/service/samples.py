@@ -14,12 +14,12 @@ from engine.service.failure import ApiError
 from engine.service.jobs import iso
 from engine.voice.voiceprint import AGREES_NARROW, AGREES_WIDE, agreements, quality
 
-_ID_CHARS = 16  # of the hex digest: 64 bits tell a hundred samples apart
+ID_CHARS = 16  # of the hex digest: 64 bits tell a hundred samples apart
 
 
 def sample_id(sample: Sample) -> str:
     """What a sample is called: the beginning of its content's SHA-256."""
-    return sample.sha256[:_ID_CHARS]
+    return sample.sha256[:ID_CHARS]
 
 
 def listed(held: Held) -> list[dict[str, Any]]:

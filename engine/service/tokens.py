@@ -27,8 +27,8 @@ _CREDENTIAL_ISSUER = "voxroll"
 _ACCESS_ISSUER = "voxroll-engine"
 _REFRESH_ISSUER = "voxroll-engine-refresh"
 _ALGORITHM = "HS256"
-_ACCESS_TTL_S = range(600, 3601)  # what the contract lets a client ask for; the longest is the default
-_REFRESH_TTL_S = range(2_592_001)  # 0: none
+ACCESS_TTL_S = range(600, 3601)  # what the contract lets a client ask for; the longest is the default
+REFRESH_TTL_S = range(2_592_001)  # 0: none
 _REFRESH_USUAL_S = 604_800
 _TIMELESS: Options = {
     "require": ["exp", "sub", "jti", "sid"],
@@ -118,11 +118,11 @@ class Tokens:
             with contextlib.suppress(jwt.InvalidTokenError):
                 claims = self._claims(form["token"], issuer)
                 if claims["sub"] == client_id:
-                    await self._sessions.end(claims["sid"], for_s=_REFRESH_TTL_S[-1])
+                    await self._sessions.end(claims["sid"], for_s=REFRESH_TTL_S[-1])
 
     def _issued(self, session: _Session, form: Mapping[str, str]) -> dict[str, Any]:
-        access_s = _seconds(form, "access_token_ttl", _ACCESS_TTL_S, usual=_ACCESS_TTL_S[-1])
-        refresh_s = _seconds(form, "refresh_token_ttl", _REFRESH_TTL_S, usual=_REFRESH_USUAL_S)
+        access_s = _seconds(form, "access_token_ttl", ACCESS_TTL_S, usual=ACCESS_TTL_S[-1])
+        refresh_s = _seconds(form, "refresh_token_ttl", REFRESH_TTL_S, usual=_REFRESH_USUAL_S)
         access_id = uuid.uuid4().hex
         issued = {
             "access_token": self._signed(session, _ACCESS_ISSUER, access_s, jti=access_id, scope=SCOPE),
@@ -163,7 +163,7 @@ class Tokens:
             raise _bad_refresh("was revoked")
         if not await self._sessions.use_once(claims["jti"], now_s=self._clock(), for_s=left_s):
             raise _bad_refresh("was used before")
-        await self._sessions.end(claims["access"], for_s=_ACCESS_TTL_S[-1])
+        await self._sessions.end(claims["access"], for_s=ACCESS_TTL_S[-1])
         return _Session(claims["sid"], client_id, claims["endpoint"])
 
     async def check(self, authorization: str | None) -> str:

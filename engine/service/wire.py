@@ -20,15 +20,17 @@ from engine.service.orders import Diarize, Identify
 Media = bytes | str  # the audio itself, or the URL that it lies at
 
 ENCODINGS = ("Mpeg", "Mp4", "Wav", "Webm", "Webp", "Aac", "Avi", "Ogg")
-_ID_CHARS_MOST = 256
+ID_CHARS_MOST = 256
 _KEY_CHARS_MOST = 255
-_URL_CHARS_MOST = 2048
+URL_CHARS_MOST = 2048
 _PER_PAGE = 100
-_PER_PAGE_MOST = 1000
-_IDS_MOST = 1000
+PER_PAGE_MOST = 1000
+IDS_MOST = 1000
 AUDIO_TYPES = ("CallCenter", "Meeting", "EarningsCalls", "Interview", "PressConference", "Voicemail")
-_SPEAKERS_MOST = 2**31 - 1  # an int32, as the contract has it
-_ID = re.compile(r"[a-zA-Z0-9_]+", re.ASCII)
+SPEAKERS_MOST = 2**31 - 1  # an int32, as the contract has it
+ID_PATTERN = "[a-zA-Z0-9_]+"
+PAGES_MOST = 2**31 - 1
+_ID = re.compile(ID_PATTERN, re.ASCII)
 _BLANKS = b" \t\r\n"
 
 
@@ -79,11 +81,11 @@ def read_diarize(raw: bytes) -> tuple[Diarize, Media]:
     body = _object(raw)
     _check_audio_input(body)
     count = body.get("speakerCount", -1)
-    if isinstance(count, bool) or not isinstance(count, int) or not -1 <= count <= _SPEAKERS_MOST:
+    if isinstance(count, bool) or not isinstance(count, int | float) or not -1 <= count <= SPEAKERS_MOST or count % 1:
         raise invalid("speakerCount", "how many people speak; left out, 0 or -1 where that is not known")
     task = Diarize(
         _ids(body, least=0),
-        speaker_count=count if count > 0 else None,
+        speaker_count=int(count) if count > 0 else None,
         by_channel=_flag(body, "separateSpeakerPerChannel"),
     )
     return task, _media(body)
@@ -91,8 +93,8 @@ def read_diarize(raw: bytes) -> tuple[Diarize, Media]:
 
 def read_id(value: Any, parameter: str) -> str:
     """A speaker id: letters, digits and underscore."""
-    if not isinstance(value, str) or not _ID.fullmatch(value) or len(value) > _ID_CHARS_MOST:
-        raise invalid(parameter, f"a string of 1 to {_ID_CHARS_MOST} characters of [a-zA-Z0-9_]")
+    if not isinstance(value, str) or not _ID.fullmatch(value) or len(value) > ID_CHARS_MOST:
+        raise invalid(parameter, f"a string of 1 to {ID_CHARS_MOST} characters of [a-zA-Z0-9_]")
     return value
 
 
@@ -103,8 +105,8 @@ def read_list(query: Mapping[str, str]) -> ListIn:
         raise invalid("partial", "true or false")
     return ListIn(
         complete_only=partial == "false",
-        per_page=_whole(query, "perPage", default=_PER_PAGE, most=_PER_PAGE_MOST),
-        page=_whole(query, "page", default=1, most=2**31 - 1),
+        per_page=_whole(query, "perPage", default=_PER_PAGE, most=PER_PAGE_MOST),
+        page=_whole(query, "page", default=1, most=PAGES_MOST),
     )
 
 
@@ -116,9 +118,9 @@ def read_webhook(query: Mapping[str, str]) -> str | None:
 
 def read_url(url: Any, parameter: str) -> str:
     """An absolute URL of http or https."""
-    fits = isinstance(url, str) and len(url) <= _URL_CHARS_MOST and url.isascii() and url.isprintable()
+    fits = isinstance(url, str) and len(url) <= URL_CHARS_MOST and url.isascii() and url.isprintable()
     if not fits or " " in url or not _is_absolute(url):
-        raise invalid(parameter, f"an absolute http or https URL of {_URL_CHARS_MOST} ASCII characters at most")
+        raise invalid(parameter, f"an absolute http or https URL of {URL_CHARS_MOST} ASCII characters at most")
     return str(url)
 
 
@@ -177,10 +179,10 @@ def _flag(body: Mapping[str, Any], name: str) -> bool:
 def _ids(body: Mapping[str, Any], *, least: int) -> tuple[str, ...]:
     """Ids of enrolled speakers under either spelling, each once."""
     parameter, ids = _either(body, "speakerIds", "enrollmentIds")
-    if ids is None and not least:
+    if parameter not in body and not least:
         return ()
-    if not isinstance(ids, list) or not least <= len(ids) <= _IDS_MOST:
-        raise invalid(parameter, f"an array of {least} to {_IDS_MOST} ids of enrolled speakers")
+    if not isinstance(ids, list) or not least <= len(ids) <= IDS_MOST:
+        raise invalid(parameter, f"an array of {least} to {IDS_MOST} ids of enrolled speakers")
     return tuple(dict.fromkeys(read_id(one, parameter) for one in ids))
 
 

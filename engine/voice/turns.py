@@ -20,7 +20,7 @@ SPEAKERS = 3  # that a chunk can tell apart
 STEP = 270  # samples from one frame to the next: the first layer's stride 10 and three pools of 3
 STEP_S = STEP / RATE_HZ  # 16.9 ms
 FIELD = 991  # samples that one frame is computed from
-_FIRST_S = (FIELD - STEP) / 2 / RATE_HZ  # where the first frame's own 16.9 ms begin, in the middle of its field
+FIRST_S = (FIELD - STEP) / 2 / RATE_HZ  # where the first frame's own 16.9 ms begin, in the middle of its field
 
 _SILENCE, _OVERLAP = -1, -2
 _ALIKE = 0.5  # of the frames in which either of two is active, they must both be, or they are not the same one
@@ -72,11 +72,11 @@ def stitched(active: Activity, firsts: NDArray[np.int64]) -> Turns:
     """
     if not len(active):
         return Turns((), ())
-    line = _timeline(active, firsts, _numbered(active, firsts))
+    line = _timeline(active, firsts, numbered(active, firsts))
     edges = [0, *(np.flatnonzero(np.diff(line)) + 1).tolist(), len(line)]
     runs, overlaps = [], []
     for start, end in pairwise(edges):
-        start_s, end_s = (_FIRST_S + STEP_S * edge for edge in (start, end))
+        start_s, end_s = (FIRST_S + STEP_S * edge for edge in (start, end))
         speaker = int(line[start])
         if speaker == _OVERLAP:
             overlaps.append(Span(start_s, end_s))
@@ -85,7 +85,7 @@ def stitched(active: Activity, firsts: NDArray[np.int64]) -> Turns:
     return Turns(tuple(runs), tuple(overlaps))
 
 
-def _numbered(active: Activity, firsts: NDArray[np.int64]) -> NDArray[np.int64]:
+def numbered(active: Activity, firsts: NDArray[np.int64]) -> NDArray[np.int64]:
     """Numbers of the local speakers throughout the recording, (chunks, 3), from 0 on; -1 for who says nothing."""
     numbers = np.full((len(active), SPEAKERS), -1)
     following = 0
@@ -115,16 +115,20 @@ def _matches(before: Activity, now: Activity) -> list[tuple[int, int]]:
 
 
 def _timeline(active: Activity, firsts: NDArray[np.int64], numbers: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Per frame of the recording the number of who talks alone, -1 for silence, -2 for overlap.
-
-    Where two chunks cover a time, the cut lies in its middle: the net hears best what has sound on both sides.
-    """
+    """Per frame of the recording the number of who talks alone, -1 for silence, -2 for overlap."""
     frames = active.shape[1]
     length = int(firsts[-1]) + frames
     line = np.full(length, _SILENCE)
-    cuts = [0, *((firsts[:-1] + frames + firsts[1:]) // 2).tolist(), length]
-    for chunk, (start, end) in enumerate(pairwise(cuts)):
+    for chunk, (start, end) in enumerate(pairwise(cuts(firsts, frames))):
         part = active[chunk, start - firsts[chunk] : end - firsts[chunk]]
         alone = numbers[chunk, part.argmax(axis=1)]
         line[start:end] = np.choose(np.minimum(part.sum(axis=1), 2), [_SILENCE, alone, _OVERLAP])
     return line
+
+
+def cuts(firsts: NDArray[np.int64], frames: int) -> list[int]:
+    """Frames at which one chunk takes over from the one before, with the first frame and the end of the last.
+
+    Where two chunks cover a time, the cut lies in its middle: the net hears best what has sound on both sides.
+    """
+    return [0, *((firsts[:-1] + frames + firsts[1:]) // 2).tolist(), int(firsts[-1]) + frames]

@@ -15,8 +15,9 @@ from engine.voice import memory, speech
 from engine.voice.embedding import Embedder, Vector
 from engine.voice.manifest import SEGMENTATION, Manifest, Provenance
 from engine.voice.samples import RATE_HZ, Samples
-from engine.voice.segmentation import Segmenter
+from engine.voice.segmentation import Segmenter, chunks
 from engine.voice.speech import Span, SpeechFinder
+from engine.voice.tracks import Tracks, tracked
 from engine.voice.turns import Turns
 
 
@@ -59,6 +60,10 @@ class Voice:
     def turns(self, samples: Samples) -> Turns:
         """Who of several people talks alone when in 16 kHz samples, and when two talk at once."""
         return self._segmenter.turns(samples)
+
+    def tracks(self, samples: Samples) -> Tracks:
+        """The same frame by frame: who talks, alone or at once with another, and how surely anybody does."""
+        return tracked(self._segmenter.frames(samples), chunks(len(samples)))
 
     def embed(self, samples: NDArray[np.float32]) -> Vector:
         """Raw vector of 16 kHz samples, (192,)."""

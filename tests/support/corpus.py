@@ -159,7 +159,12 @@ def _power(samples: Samples) -> NDArray[np.float64]:
 
 
 def speech_s(samples: Samples) -> float:
-    """Seconds of speech in one clean utterance, by energy alone, no network asked.
+    """Seconds of speech in one clean utterance."""
+    return sum(b - a for a, b in speech_spans(samples))
+
+
+def speech_spans(samples: Samples) -> tuple[tuple[float, float], ...]:
+    """Where in one clean utterance there is speech, by energy alone, no network asked.
 
     Frames of 10 ms count that are within 26 dB of the utterance's level and 10 dB over its floor.
     """
@@ -167,7 +172,7 @@ def speech_s(samples: Samples) -> float:
     least = max(_loudness(samples) ** 2 / 10 ** (_UNDER_DB / 10), np.quantile(power, 0.05) * 10 ** (_OVER_DB / 10))
     flags = np.flatnonzero(power > least)
     if not len(flags):
-        return 0.0
+        return ()
     step = _FRAME / RATE_HZ
     breaks = np.flatnonzero(np.diff(flags) * step > _CLOSE_S)
     starts = flags[np.concatenate([[0], breaks + 1])] * step
@@ -175,7 +180,7 @@ def speech_s(samples: Samples) -> float:
     padded = [
         (max(0.0, a - _PAD_S), min(len(samples) / RATE_HZ, b + _PAD_S)) for a, b in zip(starts, ends, strict=True)
     ]
-    return float(sum(b - a for a, b in padded if b - a >= 0.05 + 2 * _PAD_S))
+    return tuple((float(a), float(b)) for a, b in padded if b - a >= 0.05 + 2 * _PAD_S)
 
 
 @dataclass(slots=True)

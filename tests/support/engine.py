@@ -56,7 +56,7 @@ class Rc:
         self.url = url
         self._session = session
         self._settings = settings
-        self._token = ""
+        self.token = ""
 
     async def log_in(self) -> None:
         form = {"grant_type": GRANT, "assertion": credential(self._settings)}
@@ -64,10 +64,10 @@ class Rc:
             "POST", "/restapi/oauth/token", data=form, headers={"Authorization": basic(self._settings)}
         )
         assert answer.status == 200, answer
-        self._token = answer.body["access_token"]
+        self.token = answer.body["access_token"]
 
     async def call(self, method: str, path: str, **request: Any) -> Answer:
-        headers = {"Authorization": f"Bearer {self._token}"} if self._token else {}
+        headers = {"Authorization": f"Bearer {self.token}"} if self.token else {}
         headers |= request.pop("headers", {})
         if "json" in request:
             request["data"] = io.BytesIO(json.dumps(request.pop("json")).encode())

@@ -1,6 +1,7 @@
 """The engine's bad days: each mode does what it says, the same seed does the same, an unknown one is refused."""
 
 import asyncio
+import time
 from collections.abc import Callable
 
 import pytest
@@ -103,3 +104,46 @@ async def test_of_a_silent_engine_the_job_tells(settings: Settings, clip: Clip, 
         accepted = await rc.enroll("a", clip(), webhook=receiver.url)
         assert await rc.ended(accepted.body["jobId"]) == "Success"
     assert receiver.received.empty()
+
+
+DIARIZE = "/ai/audio/v1/async/speaker-diarize"
+NO_AUDIO = {"encoding": "Wav", "languageCode": "en-US", "content": ""}  # its job fails at once
+
+
+async def test_a_slow_engine_takes_its_time_with_every_call(settings: Settings) -> None:
+    twin = made("slow=0.4")
+    async with running_engine(faulty(settings, "slow=0.4"), hears=False) as rc:
+        for _ in range(5):
+            began = time.monotonic()
+            assert (await rc.get("nobody")).status == 404
+            assert time.monotonic() - began >= twin.slowness_s()
+
+
+async def test_a_dropping_engine_never_sends_its_share(settings: Settings, receiver: Receiver) -> None:
+    twin = made("dropping=0.5")
+    sent = sum(len(twin.copies()) for _ in range(12))
+    assert 0 < sent < 12
+    async with running_engine(faulty(settings, "dropping=0.5")) as rc:
+        for _ in range(12):
+            accepted = await rc.call("POST", DIARIZE, json=NO_AUDIO, params={"webhook": receiver.url})
+            assert await rc.ended(accepted.body["jobId"]) == "Fail"
+        told = [(await receiver.next())[1]["jobId"] for _ in range(sent)]
+    assert len(set(told)) == sent
+    assert receiver.received.empty()
+
+
+async def test_a_reordering_engine_sends_each_once_in_another_order(settings: Settings, receiver: Receiver) -> None:
+    async with running_engine(faulty(settings, "reordering=2")) as rc:
+        asked = []
+        for _ in range(8):
+            accepted = await rc.call("POST", DIARIZE, json=NO_AUDIO, params={"webhook": receiver.url})
+            asked.append(accepted.body["jobId"])
+            await rc.ended(asked[-1])
+        told = [(await receiver.next())[1]["jobId"] for _ in range(8)]
+    assert sorted(told) == sorted(asked)
+    assert told != asked
+
+
+async def test_an_early_engine_waits_for_no_callback_that_nobody_asked_for(settings: Settings) -> None:
+    async with running_engine(faulty(settings, "early=60")) as rc, asyncio.timeout(30):
+        assert (await rc.call("POST", DIARIZE, json=NO_AUDIO)).status == 202
