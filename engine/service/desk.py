@@ -107,8 +107,12 @@ class Desk:
         try:
             response = await self._response(order)
             point("desk.applied")
-        except (StoreAwayError, NotReadyError, TimeoutError):
+        except (StoreAwayError, TimeoutError):
             raise
+        except NotReadyError as error:
+            if not order.awaited:
+                raise
+            return _failed(error)  # the client who waits can come again, and learns why
         except ApiError as error:
             if order.content_uri and error.parameter == "content":
                 error.parameter = "contentUri"

@@ -15,7 +15,7 @@ from aiohttp import web
 from engine.service import openapi, wire
 from engine.service.enroll import now_ms
 from engine.service.enrollment import Ask, Verb, not_enrolled
-from engine.service.failure import ApiError, invalid
+from engine.service.failure import RETRY_AFTER_S, ApiError, invalid
 from engine.service.middleware import FACTS, too_large
 from engine.service.orders import Diarize, Identify, Order, Task
 from engine.service.parts import PARTS
@@ -191,7 +191,8 @@ async def _await(request: web.Request, task: Task, audio: bytes, *, status: int)
     if done.status == "Success":
         return web.json_response(done.response, status=status)
     request[FACTS]["error"] = str((done.response or {})["errors"][0]["message"]).partition(":")[0]
-    return web.json_response(done.response, status=done.code or web.HTTPInternalServerError.status_code)
+    headers = {"Retry-After": str(RETRY_AFTER_S)} if done.code == web.HTTPServiceUnavailable.status_code else {}
+    return web.json_response(done.response, status=done.code or 500, headers=headers)
 
 
 def _order(request: web.Request, task: Task) -> Order:

@@ -186,7 +186,7 @@ async def test_a_sample_more_under_a_key_that_is_missing_is_503_and_a_deletion_g
         document = json.loads((await row(redis, settings, "c"))[b"document"]) | {"model": settings.engine.model}
         await redis.hset(keys.enrollment(settings.account, "c"), "document", json.dumps(document))  # type: ignore[misc]
         answer = await rc.add("c", clip(2, 0))
-        assert (answer.status, answer.code) == (503, "voice_key_unknown")
+        assert (answer.status, answer.code, answer.headers["Retry-After"]) == (503, "voice_key_unknown", "2")
         assert (await rc.delete("c")).status == 204
         assert (await rc.add("a", clip(0, 2))).status == 201
 
