@@ -137,6 +137,10 @@ class Engine(_Concern):
         description="Standard Webhooks secret, as in VOXROLL_WEBHOOK_SIGNING_SECRET, that callbacks are signed with; "
         "of several, with each. `voxroll up` passes the front door's.",
     )
+    verification_token: SecretStr = Field(
+        SecretStr(""),
+        description="Sent with every callback in the header Verification-Token. `voxroll up` passes the front door's.",
+    )
     threads: int = Field(1, ge=1, le=64, description="Samples the engine works on at one time, one core each.")
     model: str = Field("campplus", description="Name of the speaker-embedding model in the cache directory.")
     max_body_bytes: int = Field(16 * _MIB, gt=0, description="Largest body of a request.")

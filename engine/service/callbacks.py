@@ -17,11 +17,11 @@ from arq import Retry
 from yarl import URL
 
 from config.points import point
-from config.signing import signature
 from engine.service.failure import StoreAwayError
 from engine.service.faults import Faults
 from engine.service.jobs import Job, Jobs
 from engine.service.orders import Kind
+from engine.service.proof import Proof
 
 DELAYS_S = (1.0, 4.0, 16.0, 64.0, 256.0)  # five more tries within six minutes: longer than a restart or a deployment
 TIMEOUT_S = 10.0
@@ -40,8 +40,7 @@ class Callbacks:
         jobs: where the answers are.
         bare: post a bare EnrollmentStatus on success, as in 2022; else the envelope. Failures and other kinds of jobs
             are always enveloped.
-        keys: callbacks are signed with each of them (Standard Webhooks); the message's id is the job's, so that
-            whoever is told twice can see it.
+        proof: what they carry, so that the receiver can tell who sent them; the job's id names the message.
         delays_s: pause before each further try.
         faults: what goes wrong, for tests.
     """
@@ -51,13 +50,13 @@ class Callbacks:
         jobs: Jobs,
         *,
         bare: bool,
-        keys: Sequence[bytes] = (),
+        proof: Proof,
         delays_s: Sequence[float] = DELAYS_S,
         faults: Faults | None = None,
     ) -> None:
         self._jobs = jobs
         self._bare = bare
-        self._keys = keys
+        self._proof = proof
         self._delays_s = delays_s
         self._faults = faults
         self._session: aiohttp.ClientSession | None = None
@@ -129,7 +128,7 @@ class Callbacks:
         bare = self._bare and job.status == "Success" and job.order.kind is Kind.ENROLL
         body = json.dumps(job.response if bare else self._jobs.envelope(job)).encode()
         headers = {"Content-Type": "application/json", "RCRequestId": job.order.request_id}
-        headers |= self._signed(job.order.job_id, body)
+        headers |= self._proof.headers(body, message_id=job.order.job_id, sent_s=int(time.time()))
         url = URL(job.order.webhook, encoded=True)
         try:
             async with self._session.post(url, data=body, headers=headers, allow_redirects=False) as response:
@@ -138,11 +137,3 @@ class Callbacks:
                 return status
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
             return type(error).__name__
-
-    def _signed(self, job_id: str, body: bytes) -> dict[str, str]:
-        """The headers that prove who sends this now."""
-        if not self._keys:
-            return {}
-        sent = str(int(time.time()))
-        made = [signature(key, message_id=job_id.encode(), sent=sent.encode(), body=body) for key in self._keys]
-        return {"webhook-id": job_id, "webhook-timestamp": sent, "webhook-signature": b" ".join(made).decode()}

@@ -9,7 +9,6 @@ from aiohttp import web
 from redis.asyncio import Redis
 
 from config.settings import Engine, Settings, SettingsError
-from config.signing import signing_keys
 from engine.download import Limits
 from engine.service import callbacks as calling
 from engine.service import keys, media, store
@@ -26,6 +25,7 @@ from engine.service.jobs import DELIVER, FETCH, RUN, Jobs
 from engine.service.lanes import Lane
 from engine.service.limits import RINGCENTRALS, Limiter
 from engine.service.media import Media
+from engine.service.proof import Proof
 from engine.service.recognise import Recogniser
 from engine.service.seal import Seal
 from engine.service.sessions import Sessions
@@ -105,7 +105,7 @@ def assemble(settings: Settings, *, callback_delays_s: Sequence[float], fetch_de
     callbacks = Callbacks(
         jobs,
         bare=settings.profile == "2022",
-        keys=signing_keys(settings.engine.signing_secret, variable="VOXROLL_ENGINE_SIGNING_SECRET"),
+        proof=Proof.of(settings.engine),
         delays_s=callback_delays_s,
         faults=faults,
     )

@@ -1,4 +1,4 @@
-"""With a signing secret the front door takes the engine's own callbacks, and nobody's without it."""
+"""Where the front door asks callbacks for a proof, it takes the engine's own, and nobody's without it."""
 
 import base64
 from pathlib import Path
@@ -61,7 +61,20 @@ async def test_without_the_right_secret_it_is_refused(
         assert await one.refused() == code
 
 
+@pytest.mark.parametrize("token", ["word", "wrong"])
+async def test_a_verification_token_is_sent_along(settings: Settings, recording: Path, token: str) -> None:
+    asked = settings.webhook.model_copy(update={"verification_token": SecretStr("word")})
+    sent = settings.engine.model_copy(update={"verification_token": SecretStr(token)})
+    async with line(settings.model_copy(update={"webhook": asked, "engine": sent})) as one:
+        await submitted(one, recording)
+        if token == "word":
+            assert await one.callbacks()
+        else:
+            assert await one.refused() == "callback_unverified"
+
+
 def test_up_gives_the_engine_the_doors_secret(settings: Settings) -> None:
     running = Running(pid=1, url="http://d", engine_url="http://e", redis_url="unix:///r")
     made = environment(Secrets(), signing(settings, door=SECRET, engine=""), running)
     assert made["VOXROLL_ENGINE_SIGNING_SECRET"] == SECRET
+    assert made["VOXROLL_ENGINE_VERIFICATION_TOKEN"] == ""

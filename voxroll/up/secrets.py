@@ -67,7 +67,7 @@ def environment(secrets: Secrets, settings: Settings, running: Running) -> dict[
 
     Args:
         secrets: the keys of this data directory.
-        settings: what the user set; only account, directories and the front door's signing secret are taken from it.
+        settings: what the user set; only account, directories and what the front door asks callbacks for count.
         running: the URLs. Where the API is another's, its credentials are the user's affair.
     """
     made = {
@@ -88,6 +88,7 @@ def environment(secrets: Secrets, settings: Settings, running: Running) -> dict[
         "VOXROLL_ENGINE_TOKEN_KEY": token_key,
         "VOXROLL_ENGINE_VOICE_KEY": secrets.engine_voice_key,
         "VOXROLL_ENGINE_SIGNING_SECRET": settings.webhook.signing_secret.get_secret_value(),
+        "VOXROLL_ENGINE_VERIFICATION_TOKEN": settings.webhook.verification_token.get_secret_value(),
         "VOXROLL_API_BASE_URL": running.engine_url,
         "VOXROLL_API_CLIENT_SECRET": client_secret,
         "VOXROLL_API_JWT": credential(token_key, account=settings.account),
