@@ -113,7 +113,9 @@ async def _hear_and_work(parts: Parts) -> None:
         parts.fate.reason = f"the model {engine.model} can't be used: {error}"
         parts.fate.broken.set()
         return
-    await asyncio.gather(parts.crew.work(), *(lane.run() for lane in parts.hearing))
+    async with asyncio.TaskGroup() as group:  # cancelled, it waits for all: gather would return with the first
+        for work in (parts.crew.work(), *(lane.run() for lane in parts.hearing)):
+            group.create_task(work)
 
 
 async def _tidy(parts: Parts) -> None:
