@@ -169,15 +169,3 @@ async def test_a_client_who_waits_passes_a_backlog_by(settings: Settings, redis:
         async with started("engine", env), ready(rc):
             assert (await rc.enroll("a", clip(0, 0))).status == 201
             assert await redis.zcard(keys.samples(settings.account)) >= 1  # the backlog is not done yet
-
-
-async def test_an_engine_that_ends_gives_its_jobs_back(settings: Settings, clip: Clip) -> None:
-    jobs = []
-    async with running_engine(settings) as rc:
-        for number in range(4):
-            recording = {"languageCode": "en-US", **sample(clip(number, 0, seconds=6.2))}
-            enrolled = await rc.enroll(f"s{number}", clip(number, 1), webhook="http://127.0.0.1:1/")
-            told = await rc.call("POST", "/ai/audio/v1/async/speaker-diarize", json=recording)
-            jobs += [enrolled.body["jobId"], told.body["jobId"]]
-    async with running_engine(settings) as rc:
-        assert [await rc.ended(job) for job in jobs] == ["Success"] * len(jobs)
