@@ -64,7 +64,6 @@ class Answers:
         await self._crew.refuse_too_much()
         with self._bell.listening(order.job_id) as rung:
             await self.accept(order, audio)
-            del audio
             give_up = time.monotonic() + self._wait_s
             while (left_s := give_up - time.monotonic()) > 0:
                 with contextlib.suppress(TimeoutError):
