@@ -7,6 +7,7 @@ beside engines, be stopped and be started again. `--check` tells whether a proce
 import asyncio
 import contextlib
 import json
+import os
 import socket
 import sys
 import time
@@ -118,4 +119,7 @@ _TASKS = {"--check": check, "--reseal": reseal}
 
 
 if __name__ == "__main__":
-    sys.exit(run("engine", next((_TASKS[word] for word in sys.argv[1:] if word in _TASKS), serve)))
+    code = run("engine", next((_TASKS[word] for word in sys.argv[1:] if word in _TASKS), serve))
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)  # a recording that is listened to went back to the queue: nobody waits minutes for its thread

@@ -12,6 +12,7 @@ from voxroll.commands import (
     callbacks,
     check,
     configuration,
+    credentials,
     decide,
     demo,
     doctor,
@@ -61,6 +62,7 @@ for _look in (callbacks.show, callbacks.replay):
 app.add_typer(_callbacks, name="callbacks", rich_help_panel=_LOOK)
 app.command(rich_help_panel=_LOOK)(told(doctor.doctor))
 app.command("config", rich_help_panel=_LOOK)(told(configuration.config))
+app.command("credentials", rich_help_panel=_LOOK)(told(credentials.credentials_))
 _models.command("fetch")(told(model.fetch))
 app.add_typer(_models, name="model", rich_help_panel=_LOOK)
 

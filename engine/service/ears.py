@@ -10,13 +10,14 @@ import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import structlog
 
-from engine.service.diarize import turns
+from engine.service.diarize import diarized
 from engine.service.failure import ApiError, NotReadyError
 from engine.service.identify import Utterance, utterances
+from engine.service.listen import NOW_S, RECORDING_S, whole
 from engine.service.orders import Diarize
 from engine.voice import model
 from engine.voice.failure import VoiceFailure
@@ -27,7 +28,6 @@ from engine.voice.voice import Voice
 from engine.voice.voiceprint import SamplePrint
 
 _SAMPLE_LIMIT_S = 300.0  # ten times the longest sample: enough to say how much too long a recording is
-_IDENTIFY_LIMIT_S = 1800.0
 _HEARD_MOST = 256  # prints of 2 KB: a sample that is sent again, or whose run was cut off, is not measured anew
 
 _log = structlog.get_logger()
@@ -92,17 +92,17 @@ class Ears:
         """
 
         def work(voice: Voice) -> list[Utterance]:
-            return utterances(voice, decode(audio, limit_s=_IDENTIFY_LIMIT_S), known)
+            return utterances(voice, whole(audio, limit_s=RECORDING_S if is_job else NOW_S), known)
 
         return await self._compute(work, self._recordings if is_job else self._pool)
 
-    async def diarize(self, audio: Path, task: Diarize, known: Mapping[str, Sequence[SamplePrint]]) -> list[Utterance]:
-        """Find out who speaks when.
+    async def diarize(self, audio: Path, task: Diarize, known: Mapping[str, Sequence[SamplePrint]]) -> dict[str, Any]:
+        """Find out who speaks when: DiarizedObject of the contract.
 
         Raises:
             ApiError: 400 where the audio will not do, 503 where nobody can listen now.
         """
-        return await self._compute(lambda voice: turns(voice, audio, task, known), self._recordings)
+        return await self._compute(lambda voice: diarized(voice, audio, task, known), self._recordings)
 
     async def _compute(self, work: Callable[[Voice], _T], pool: ThreadPoolExecutor) -> _T:
         if self._voice is None:

@@ -8,15 +8,14 @@ import asyncio
 import math
 import uuid
 from dataclasses import replace
-from urllib.parse import parse_qsl
 
 from aiohttp import web
 
-from engine.service import openapi, wire
+from engine.service import oauth, openapi, wire
 from engine.service.enroll import now_ms
 from engine.service.enrollment import Ask, Verb, not_enrolled
 from engine.service.failure import RETRY_AFTER_S, ApiError, invalid
-from engine.service.middleware import FACTS, too_large
+from engine.service.middleware import FACTS, whole_body
 from engine.service.orders import Diarize, Identify, Order, Task
 from engine.service.parts import PARTS
 from engine.service.readiness import healthz, readyz
@@ -28,9 +27,7 @@ ENROLLMENTS = "/ai/audio/v1/enrollments"
 async def create(request: web.Request) -> web.Response:
     """E1: enroll a speaker with a first sample."""
     sample = await _sample(request)
-    if sample.speaker_id is None:
-        raise invalid(sample.parameter, "given: the id of the speaker, of [a-zA-Z0-9_]")
-    return await _take(request, sample, verb=Verb.CREATE, speaker_id=sample.speaker_id)
+    return await _take(request, sample, verb=Verb.CREATE, speaker_id=sample.speaker_id or _given_id(request, sample))
 
 
 async def add(request: web.Request) -> web.Response:
@@ -91,7 +88,7 @@ async def listing(request: web.Request) -> web.Response:
 
 async def identify_now(request: web.Request) -> web.Response:
     """I0: who of the named speakers speaks when, in the answer itself."""
-    task, media = await asyncio.to_thread(wire.read_sync_identify, await _body(request))
+    task, media = await asyncio.to_thread(wire.read_sync_identify, await whole_body(request))
     if isinstance(media, str):
         raise _content_needed("/async/speaker-identify")
     await request.app[PARTS].recogniser.known(task.speaker_ids)
@@ -100,12 +97,12 @@ async def identify_now(request: web.Request) -> web.Response:
 
 async def identify(request: web.Request) -> web.Response:
     """I1: who of the named speakers speaks when."""
-    return await _take_recording(request, *await asyncio.to_thread(wire.read_identify, await _body(request)))
+    return await _take_recording(request, *await asyncio.to_thread(wire.read_identify, await whole_body(request)))
 
 
 async def diarize(request: web.Request) -> web.Response:
     """D1: who speaks when."""
-    return await _take_recording(request, *await asyncio.to_thread(wire.read_diarize, await _body(request)))
+    return await _take_recording(request, *await asyncio.to_thread(wire.read_diarize, await whole_body(request)))
 
 
 async def job(request: web.Request) -> web.Response:
@@ -120,23 +117,6 @@ async def job(request: web.Request) -> web.Response:
     if found is None:
         raise ApiError(404, "unknown_job", f"there is no job {job_id} (any more)", parameter="jobId")
     return web.json_response(jobs.envelope(found))
-
-
-async def token(request: web.Request) -> web.Response:
-    """Exchange a JWT credential or a refresh token for an access token."""
-    granted = await request.app[PARTS].tokens.grant(request.headers.get("Authorization"), await _form(request))
-    return web.json_response(granted, headers={"Cache-Control": "no-store"})
-
-
-async def revoke(request: web.Request) -> web.Response:
-    """End the session that a token belongs to."""
-    await request.app[PARTS].tokens.revoke(request.headers.get("Authorization"), await _form(request))
-    return web.Response()
-
-
-async def _form(request: web.Request) -> dict[str, str]:
-    """The members of a form; what is none has none."""
-    return dict(parse_qsl((await _body(request)).decode(errors="replace"), keep_blank_values=True))
 
 
 async def described(_request: web.Request) -> web.Response:
@@ -207,20 +187,20 @@ def _order(request: web.Request, task: Task) -> Order:
     )
 
 
+def _given_id(request: web.Request, sample: wire.SampleIn) -> str:
+    """An id for a speaker who has none: in 2022 the callback tells which; the same for a repeated key."""
+    if request.app[PARTS].settings.profile != "2022" or wire.read_webhook(request.query) is None:
+        raise invalid(sample.parameter, "given: the id of the speaker, of [a-zA-Z0-9_]")
+    key = wire.read_key(request.headers)
+    return (uuid.uuid4() if key is None else uuid.uuid5(uuid.NAMESPACE_URL, key)).hex
+
+
 def _content_needed(alternative: str) -> ApiError:
     return invalid("content", f"the audio file in base64; a contentUri is fetched with {alternative} alone")
 
 
 async def _sample(request: web.Request) -> wire.SampleIn:
-    return await asyncio.to_thread(wire.read_sample, await _body(request))
-
-
-async def _body(request: web.Request) -> bytes:
-    """The whole body; one that says that it is too large is refused unread."""
-    limit = request.app[PARTS].settings.engine.max_body_bytes
-    if (request.content_length or 0) > limit:
-        raise too_large(request.content_length, limit)
-    return await request.read()
+    return await asyncio.to_thread(wire.read_sample, await whole_body(request))
 
 
 def _path_id(request: web.Request) -> str:
@@ -241,8 +221,8 @@ ROUTES = (
     web.post("/ai/audio/v1/async/speaker-identify", identify),
     web.post("/ai/audio/v1/async/speaker-diarize", diarize),
     web.get("/ai/status/v1/jobs/{job_id}", job),
-    web.post("/restapi/oauth/token", token),
-    web.post("/restapi/oauth/revoke", revoke),
+    web.post("/restapi/oauth/token", oauth.token),
+    web.post("/restapi/oauth/revoke", oauth.revoke),
     web.get("/healthz", healthz),
     web.get("/readyz", readyz),
     web.get("/openapi.json", described),

@@ -148,6 +148,14 @@ def too_large(size: int | None, limit: int) -> ApiError:
     return ApiError(413, "body_too_large", message, parameter="content")
 
 
+async def whole_body(request: web.Request) -> bytes:
+    """The whole body; one that says that it is too large is refused unread."""
+    limit = request.app[PARTS].settings.engine.max_body_bytes
+    if (request.content_length or 0) > limit:
+        raise too_large(request.content_length, limit)
+    return await request.read()
+
+
 def _translated(request: web.Request, error: web.HTTPException) -> ApiError:
     """Refusals of aiohttp itself in the platform's words."""
     match error.status:

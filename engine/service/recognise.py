@@ -48,8 +48,4 @@ class Recogniser:
         Raises:
             ApiError: a speaker can't be told (any more), or the audio will not do.
         """
-        found = await self._ears.diarize(audio, task, await self.known(task.speaker_ids))
-        return {
-            "speakerCount": len({one.speaker_id for one in found}),
-            "utterances": [one.segment() for one in found],
-        }
+        return await self._ears.diarize(audio, task, await self.known(task.speaker_ids))

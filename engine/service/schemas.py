@@ -105,7 +105,8 @@ _JOB_ID = _object(["jobId"], jobId=UUID)
 
 SCHEMAS: Mapping[str, Schema] = {
     "EnrollmentInput": _object(["encoding"], **dict.fromkeys(ID_NAMES, ID), **_AUDIO)
-    | {"allOf": [_either(ID_NAMES), _EXACTLY_ONE]},
+    | _EXACTLY_ONE
+    | {"description": "One of the ids is needed, but in profile 2022 with a webhook, where the engine gives one."},
     "EnrollmentPatchInput": _object(["encoding"], **_AUDIO) | _EXACTLY_ONE,
     "SyncIdentifyInput": _object(["encoding", "content"], **_AUDIO, **_ids(least=1)) | _either(list(_ids(least=1))),
     "IdentifyInput": _object(["encoding", "languageCode"], **_RECORDING, **_ids(least=1))

@@ -6,6 +6,7 @@ that share the queue share this folder. What a crash left over is removed at sta
 
 import os
 import time
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -27,11 +28,11 @@ class Spool:
         else:
             part.rename(self.path(job_id))
 
-    def part(self, name: str) -> Path:
-        """An empty file to write audio into, for `keep`."""
+    def part(self, job_id: str) -> Path:
+        """An empty file to write audio into, for `keep`; nobody else's, not even another's who fetches the same."""
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        part = self._folder / f"{name}.part"
-        os.close(os.open(part, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600))
+        part = self._folder / f"{job_id}.{uuid.uuid4().hex}.part"
+        os.close(os.open(part, os.O_CREAT | os.O_WRONLY | os.O_EXCL, 0o600))
         return part
 
     def keep(self, part: Path, job_id: str) -> None:

@@ -56,9 +56,8 @@ class ListIn:
 def read_sample(raw: bytes) -> SampleIn:
     """EnrollmentInput or EnrollmentPatchInput. Computes: base64 and SHA-256 over the whole audio."""
     body = _object(raw)
-    parameter, speaker_id = _either(body, "speakerId", "enrollmentId")
-    if speaker_id is not None:
-        speaker_id = read_id(speaker_id, parameter)
+    parameter, named = _either(body, "speakerId", "enrollmentId")
+    speaker_id = read_id(named, parameter) if parameter in body else None
     media = _media(body)
     return SampleIn(speaker_id, parameter, media, hashlib.sha256(media).hexdigest() if isinstance(media, bytes) else "")
 

@@ -26,12 +26,12 @@ class Party:
 
 
 def parties(voice: Voice, read: Callable[[int | None], Recording]) -> tuple[Party, ...] | None:
-    """Who is on which channel; None where there is but one channel, or all hold the same sound.
+    """Who is on which channel; None where there is but one channel or no sound, or all hold the same sound.
 
     One channel is held at a time: half an hour of it takes 58 MB.
     """
     first = read(0)
-    if first.channels == 1:
+    if first.channels == 1 or not len(first.samples):
         return None
     count = first.channels
     scans = [scan(voice, first.samples)]
@@ -41,10 +41,7 @@ def parties(voice: Voice, read: Callable[[int | None], Recording]) -> tuple[Part
     if not legs:
         return None
     speaking = [leg for leg in legs if leg.speech_s >= _LEAST_S]
-    return tuple(
-        Party(number, leg.spans(), tuple(_said(leg, person)))
-        for person, (number, leg) in enumerate((legs.index(leg), leg) for leg in speaking)
-    )
+    return tuple(Party(leg.channel or 0, leg.spans(), tuple(_said(leg, n))) for n, leg in enumerate(speaking))
 
 
 def _said(leg: Leg, person: int) -> list[Stretch]:

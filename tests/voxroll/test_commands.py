@@ -3,9 +3,13 @@
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlencode
+from urllib.request import Request, urlopen
 
+import aiohttp
 import pytest
 
+from engine.service.tokens import GRANT
 from tests.support.speech import said, speakers, wav
 from tests.support.up import Up, voxroll
 from voxroll.failure import Exit
@@ -99,6 +103,22 @@ def test_settings_that_up_made_are_told_as_such(up: Up) -> None:
     by_up = {one["variable"]: one["value"] for one in found if one["origin"] == "up"}
     assert by_up["VOXROLL_URL"] == up.note["url"]
     assert set(by_up["VOXROLL_API_JWT"]) == {"*"}
+
+
+def test_credentials_open_the_engine_to_other_clients(up: Up, tmp_path: Path) -> None:
+    told = json.loads(voxroll("credentials", "--json", data_dir=up.data_dir).stdout)
+    assert told["RC_SERVER_URL"] == up.note["engine_url"]
+    form = {"grant_type": GRANT, "assertion": told["RC_USER_JWT"]}
+    basic = aiohttp.encode_basic_auth(told["RC_APP_CLIENT_ID"], told["RC_APP_CLIENT_SECRET"])
+    request = Request(
+        f"{told['RC_SERVER_URL']}/restapi/oauth/token", urlencode(form).encode(), {"Authorization": basic}
+    )
+    with urlopen(request, timeout=30) as answer:
+        assert json.load(answer)["scope"] == "AI"
+    lines = voxroll("credentials", data_dir=up.data_dir).stdout.splitlines()
+    assert [line.partition("=")[0] for line in lines] == [f"export {name}" for name in told]
+    refused = voxroll("credentials", data_dir=tmp_path)
+    assert (refused.returncode, "voxroll up" in refused.stderr) == (Exit.UNAVAILABLE, True)
 
 
 def test_without_a_front_door_the_way_out_is_told(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import numpy as np
 import pytest
 from arq.connections import ArqRedis
 from arq.constants import in_progress_key_prefix
@@ -14,8 +15,9 @@ from pydantic import SecretStr
 
 from config.settings import Redis, Settings
 from engine.service import keys
-from tests.support.engine import Rc, Receiver, client_of
+from tests.support.engine import Rc, Receiver, client_of, sample
 from tests.support.process import environment, started, until_ready
+from tests.support.speech import said, speakers, wav
 
 Clip = Callable[..., bytes]
 
@@ -32,9 +34,9 @@ async def client_of_ready(url: str, process: asyncio.subprocess.Process, setting
         yield rc
 
 
-async def _runs(redis: ArqRedis, settings: Settings, job_id: str) -> None:
+async def _runs(redis: ArqRedis, queue: str, job_id: str) -> None:
     """Return once some process works on the job."""
-    mark = in_progress_key_prefix + keys.arq_id(keys.samples(settings.account), job_id)
+    mark = in_progress_key_prefix + keys.arq_id(queue, job_id)
     async with asyncio.timeout(30):
         while not await redis.exists(mark):
             pass
@@ -51,7 +53,7 @@ async def test_killed_after_the_202_it_delivers_once_restarted(
         accepted = await rc.enroll("a", clip(), key="k", webhook=receiver.url)
         assert accepted.status == 202
         if moment == "while it is heard":
-            await _runs(redis, settings, accepted.body["jobId"])
+            await _runs(redis, keys.samples(settings.account), accepted.body["jobId"])
         if moment == "when its callback was refused":
             await receiver.next()
         process.send_signal(signal.SIGKILL)
@@ -63,6 +65,25 @@ async def test_killed_after_the_202_it_delivers_once_restarted(
         assert await rc.ended(accepted.body["jobId"]) == "Success"
         process.send_signal(signal.SIGTERM)
         assert await asyncio.wait_for(process.wait(), 15) == 0
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
+async def test_a_recording_goes_on_with_the_next_process(
+    settings: Settings, redis: ArqRedis, receiver: Receiver, how: signal.Signals
+) -> None:
+    port = free_port()
+    url, env = f"http://127.0.0.1:{port}", environment(settings, VOXROLL_ENGINE_PORT=str(port))
+    minute = wav(np.tile(said(min(speakers()), seconds=12), 5))
+    async with started("engine", env) as process, client_of_ready(url, process, settings) as rc:
+        path = "/ai/audio/v1/async/speaker-diarize"
+        accepted = await rc.call("POST", path, json=sample(minute), params={"webhook": receiver.url})
+        await _runs(redis, keys.recordings(settings.account), accepted.body["jobId"])
+        process.send_signal(how)
+        assert await asyncio.wait_for(process.wait(), 15) == (0 if how is signal.SIGTERM else -how)
+    async with started("engine", env) as process:
+        _, told = await receiver.next(within_s=60)
+        assert (told["jobId"], told["status"]) == (accepted.body["jobId"], "Success")
+    assert receiver.received.empty()
 
 
 async def test_without_redis_it_says_where_it_looked(settings: Settings, tmp_path: Path) -> None:

@@ -5,7 +5,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
+from engine.service.listen import whole
+from engine.voice.failure import VoiceFailure
 from tests.support.engine import Answer, Rc, Receiver, sample
 from tests.support.speech import said, speakers, wav
 
@@ -31,6 +34,47 @@ async def test_who_speaks_when_is_told_by_callback(rc: Rc, clip: Clip, receiver:
     names = [one["speakerId"] for one in told["response"]["utterances"]]
     assert names == ["ann", "ann", "UserNotIdentified", "UserNotIdentified"]
     assert told == (await rc.job(accepted.body["jobId"])).body
+
+
+def two_voices() -> list[NDArray[np.float32]]:
+    """Ann, and then Bob."""
+    return [said(who, seconds=12, skip=4) for who in sorted(speakers())[:2]]
+
+
+async def diarized(rc: Rc, audio: bytes, **body: Any) -> Any:
+    accepted = await ask(rc, DIARIZE, audio, **body)
+    assert await rc.ended(accepted.body["jobId"], within_s=60) == "Success"
+    return (await rc.job(accepted.body["jobId"])).body["response"]
+
+
+@pytest.mark.parametrize("count", [..., -1, 2])
+async def test_voices_are_told_apart_and_known_ones_named(rc: Rc, clip: Clip, count: Any) -> None:
+    await rc.enroll("bob", clip(1, 0, seconds=20))
+    found = await diarized(rc, wav(np.concatenate(two_voices())), speakerCount=count, speakerIds=["bob"])
+    assert found["speakerCount"] == 2
+    halves = {"0": (0.0, 12.5), "bob": (11.5, 24.0)}
+    assert {one["speakerId"] for one in found["utterances"]} == set(halves)
+    for one in found["utterances"]:
+        least, most = halves[one["speakerId"]]
+        assert least <= one["start"] < one["end"] <= most
+        assert 0 <= one["confidence"] <= 1
+
+
+async def test_each_channel_may_have_its_speaker(rc: Rc) -> None:
+    ann, bob = two_voices()
+    silence = np.zeros(len(ann), np.float32)
+    call = wav([np.concatenate([ann, silence]), np.concatenate([silence, bob])])
+    found = await diarized(rc, call, separateSpeakerPerChannel=True)
+    assert found["speakerCount"] == 2
+    assert found["utterances"][0]["speakerId"] == "0"
+    assert found["utterances"][-1]["speakerId"] == "1"
+
+
+def test_a_recording_that_is_too_long_is_refused_not_cut_off() -> None:
+    three_s = wav(np.zeros(3 * 16000, np.float32))
+    assert whole(three_s, limit_s=3.0).duration_s == 3.0
+    with pytest.raises(VoiceFailure, match=r"too_long: longer than 0\.05 min"):
+        whole(three_s, limit_s=2.999)
 
 
 async def test_turns_are_told_by_the_job_alone_without_a_webhook(rc: Rc, clip: Clip) -> None:
@@ -64,7 +108,7 @@ async def test_every_named_speaker_must_be_enrolled_and_complete(rc: Rc, clip: C
             assert ids[0] in answer.error["message"]
 
 
-BAD = [
+BAD: list[tuple[dict[str, Any], str]] = [
     ({"languageCode": ...}, "languageCode"),
     ({"languageCode": 7}, "languageCode"),
     ({"encoding": "mp3"}, "encoding"),
@@ -80,22 +124,24 @@ BAD = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("path", "change", "parameter"),
-    [
-        *((path, *bad) for path in (IDENTIFY, DIARIZE) for bad in BAD),
-        (IDENTIFY, {"speakerIds": ...}, "speakerIds"),
-        (IDENTIFY, {"speakerIds": []}, "speakerIds"),
-        (DIARIZE, {"speakerIds": ..., "speakerCount": -2}, "speakerCount"),
-        (DIARIZE, {"speakerIds": ..., "speakerCount": True}, "speakerCount"),
-        (DIARIZE, {"speakerIds": ..., "speakerCount": 1.5}, "speakerCount"),
-        (DIARIZE, {"speakerIds": ..., "separateSpeakerPerChannel": 1}, "separateSpeakerPerChannel"),
+BAD_OF: dict[str, list[tuple[dict[str, Any], str]]] = {
+    IDENTIFY: [*BAD, ({"speakerIds": ...}, "speakerIds"), ({"speakerIds": []}, "speakerIds")],
+    DIARIZE: [
+        *BAD,
+        ({"speakerIds": ..., "speakerCount": -2}, "speakerCount"),
+        ({"speakerIds": ..., "speakerCount": True}, "speakerCount"),
+        ({"speakerIds": ..., "speakerCount": 1.5}, "speakerCount"),
+        ({"speakerIds": ..., "separateSpeakerPerChannel": 1}, "separateSpeakerPerChannel"),
     ],
-)
-async def test_each_bad_parameter_is_named(deaf: Rc, path: str, change: dict[str, Any], parameter: str) -> None:
-    answer = await ask(deaf, path, **({"speakerIds": ["ann"]} | change))
-    assert (answer.status, answer.error["errorCode"]) == (400, "CAI-101")
-    assert answer.error["parameterName"] == parameter
+}
+
+
+@pytest.mark.parametrize("path", BAD_OF)
+async def test_each_bad_parameter_is_named(deaf: Rc, path: str) -> None:
+    for change, parameter in BAD_OF[path]:
+        answer = await ask(deaf, path, **({"speakerIds": ["ann"]} | change))
+        assert (answer.status, answer.error["errorCode"]) == (400, "CAI-101"), change
+        assert answer.error["parameterName"] == parameter
 
 
 @pytest.mark.parametrize("count", [..., 0, -1, 2])

