@@ -127,9 +127,45 @@ class Engine(_Concern):
         SecretStr(""),
         description="Key that signs the engine's credentials and tokens, 32+ characters; `voxroll up` makes one.",
     )
+    voice_key: SecretStr = Field(
+        SecretStr(""),
+        description="Key that the voiceprints in Redis are sealed under, 32+ characters; `voxroll up` makes one. "
+        "Whoever loses it has to enroll everybody anew.",
+    )
+    former_voice_keys: Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_secrets)] = Field(
+        (),
+        description="Earlier voice keys, separated by commas: what they sealed can still be opened. "
+        "`voxroll engine --reseal` seals everything under the current key; then they can go.",
+    )
+    signing_secret: SecretStr = Field(
+        SecretStr(""),
+        description="Standard Webhooks secret, as in VOXROLL_WEBHOOK_SIGNING_SECRET, that callbacks are signed with; "
+        "of several, with each. `voxroll up` passes the front door's.",
+    )
+    verification_token: SecretStr = Field(
+        SecretStr(""),
+        description="Sent with every callback in the header Verification-Token. `voxroll up` passes the front door's.",
+    )
     threads: int = Field(1, ge=1, le=64, description="Samples the engine works on at one time, one core each.")
     model: str = Field("campplus", description="Name of the speaker-embedding model in the cache directory.")
     max_body_bytes: int = Field(16 * _MIB, gt=0, description="Largest body of a request.")
+    role: Literal["all", "api", "work"] = Field(
+        "all",
+        description="What this process does: `api` takes requests and loads no model, `work` works off jobs and "
+        "listens nowhere, `all` does both. All of them share Redis and the data directory.",
+    )
+    workers: int = Field(
+        0,
+        ge=0,
+        le=64,
+        description="Processes that `voxroll up` starts to work off jobs; the engine then only takes requests. 0: one "
+        "process does both.",
+    )
+    wait: Duration = Field(
+        timedelta(seconds=60),
+        description="Longest wait of a request without webhook for its result; then it is answered 503, and the work "
+        "goes on.",
+    )
     lease: Duration = Field(timedelta(seconds=10), description="A killed engine's jobs run again after this long.")
     media_max_bytes: int = Field(256 * _MIB, gt=0, description="Largest recording fetched from a contentUri.")
     media_timeout: Duration = Field(
@@ -269,6 +305,8 @@ class Settings(BaseSettings):
             )
         keys = [("WEBHOOK_TOKEN_KEY", self.webhook.token_key), ("ENGINE_TOKEN_KEY", self.engine.token_key)]
         keys += [("WEBHOOK_FORMER_TOKEN_KEYS", key) for key in self.webhook.former_token_keys]
+        keys += [("ENGINE_VOICE_KEY", self.engine.voice_key)]
+        keys += [("ENGINE_FORMER_VOICE_KEYS", key) for key in self.engine.former_voice_keys]
         for name, key in keys:
             if 0 < len(key.get_secret_value()) < _KEY_CHARS:
                 raise ValueError(f"VOXROLL_{name}: a key has fewer than {_KEY_CHARS} characters")

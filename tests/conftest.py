@@ -41,7 +41,7 @@ def settings(valkey: ValkeyProcess, tmp_path: Path) -> Settings:
         redis=Redis(url=SecretStr(valkey.url)),
         api=Api(client_secret=KEY, timeout=timedelta(seconds=10)),
         webhook=Webhook(token_key=KEY),
-        engine=Engine(client_secret=KEY, token_key=KEY),
+        engine=Engine(client_secret=KEY, token_key=KEY, voice_key=KEY),
     )
 
 

@@ -2,22 +2,17 @@
 
 Pure: headers and body in, a refusal out. Where the settings name a secret, its proof is required. Signatures are made
 over the raw body, before anything is read from it, and all comparisons take the same time whatever is wrong.
-
-https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
 """
 
-import base64
-import binascii
 import hmac
 from collections.abc import Mapping
 from datetime import datetime
 
-from config.settings import SettingsError, Webhook
+from config.settings import Webhook
+from config.signing import signature, signing_keys
 from webhook.plain import Headers
 from worker.enrollment.errors import RequestError
 
-_PREFIX = "whsec_"
-_KEY_BYTES = range(24, 65)  # of the specification
 _TOLERANCE_S = 300  # of the specification's libraries
 _LONGEST_TIME = 12  # digits of seconds since 1970
 _FORBIDDEN = 403
@@ -31,8 +26,7 @@ class Proof:
     """
 
     def __init__(self, webhook: Webhook) -> None:
-        secrets = webhook.signing_secret.get_secret_value().replace(",", " ").split()
-        self._keys = [_key(secret) for secret in secrets]
+        self._keys = signing_keys(webhook.signing_secret, variable="VOXROLL_WEBHOOK_SIGNING_SECRET")
         self._token = webhook.verification_token.get_secret_value().encode()
         self.is_required = bool(self._keys or self._token)
 
@@ -59,8 +53,7 @@ class Proof:
         if not (message_id and sent and shown):
             message = "the headers webhook-id, webhook-timestamp and webhook-signature are needed"
             raise _refusal("callback_unsigned", message)
-        signed = b".".join((message_id, sent, body))
-        right = [b"v1," + base64.b64encode(hmac.digest(key, signed, "sha256")) for key in self._keys]
+        right = [signature(key, message_id=message_id, sent=sent, body=body) for key in self._keys]
         given = shown.split()
         if not any([hmac.compare_digest(one, other) for one in given for other in right]):  # noqa: C419 -- all, always
             raise _refusal("callback_signature_invalid", "no signature in webhook-signature fits the body")
@@ -69,17 +62,6 @@ class Proof:
             when = sent[:_LONGEST_TIME].decode("latin-1")
             message = f"signed at {when}: more than {_TOLERANCE_S} s from now, a replay or a wrong clock"
             raise _refusal("callback_stale", message)
-
-
-def _key(secret: str) -> bytes:
-    name = "VOXROLL_WEBHOOK_SIGNING_SECRET"
-    try:
-        key = base64.b64decode(secret.removeprefix(_PREFIX), validate=True)
-    except binascii.Error as error:
-        raise SettingsError(f"{name}: what follows {_PREFIX} is not base64") from error
-    if not secret.startswith(_PREFIX) or len(key) not in _KEY_BYTES:
-        raise SettingsError(f"{name}: {_PREFIX} and base64 of 24 to 64 bytes is needed")
-    return key
 
 
 def _refusal(code: str, message: str) -> RequestError:

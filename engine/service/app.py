@@ -11,13 +11,14 @@ from contextlib import suppress
 import structlog
 from aiohttp import web
 
-from config.process import end
+from config.process import UnavailableError, end
 from config.settings import Settings
 from engine.service import callbacks, media, store
 from engine.service.failure import StoreAwayError
 from engine.service.handlers import ROUTES
 from engine.service.middleware import answering, authorised, limited, misbehaving
 from engine.service.parts import PARTS, Parts, assemble
+from engine.service.reseal import Resealer
 from engine.voice.model import ModelError
 
 _TIDY_S = 3600.0
@@ -40,6 +41,8 @@ def create_app(
 
     Raises:
         SettingsError: a secret is missing, or a fault is unknown.
+
+    Started, it raises SettingsError where the voice key is not the one that voiceprints were sealed under.
     """
     parts = assemble(settings, callback_delays_s=callback_delays_s, fetch_delays_s=fetch_delays_s)
     middlewares = [answering, authorised]
@@ -49,7 +52,9 @@ def create_app(
         middlewares.append(misbehaving(parts.faults))
     app = web.Application(client_max_size=settings.engine.max_body_bytes, middlewares=middlewares)
     app[PARTS] = parts
-    app.cleanup_ctx.extend([_redis, _work])
+    app.cleanup_ctx.extend([_redis, _listening])
+    if settings.engine.role != "api":
+        app.cleanup_ctx.append(_work)
     app.add_routes(ROUTES)
     return app
 
@@ -58,9 +63,26 @@ async def _redis(app: web.Application) -> AsyncIterator[None]:
     parts = app[PARTS]
     try:
         await store.wait_until_there(parts.redis, parts.settings.redis)
+        await _refuse_wrong_key(parts)
         yield
     finally:
         await parts.redis.aclose(close_connection_pool=True)
+
+
+async def _refuse_wrong_key(parts: Parts) -> None:
+    try:
+        await Resealer(parts.redis, parts.seal, account=parts.settings.account).refuse_wrong_key()
+    except StoreAwayError as error:
+        raise UnavailableError(str(error)) from error
+
+
+async def _listening(app: web.Application) -> AsyncIterator[None]:
+    """Every process hears the bell: some wait for jobs to do, some for jobs to end."""
+    bell = asyncio.create_task(app[PARTS].bell.run())
+    try:
+        yield
+    finally:
+        await end(bell)
 
 
 async def _work(app: web.Application) -> AsyncIterator[None]:
@@ -91,7 +113,9 @@ async def _hear_and_work(parts: Parts) -> None:
         parts.fate.reason = f"the model {engine.model} can't be used: {error}"
         parts.fate.broken.set()
         return
-    await asyncio.gather(*(lane.run() for lane in parts.hearing))
+    async with asyncio.TaskGroup() as group:  # cancelled, it waits for all: gather would return with the first
+        for work in (parts.crew.work(), *(lane.run() for lane in parts.hearing)):
+            group.create_task(work)
 
 
 async def _tidy(parts: Parts) -> None:

@@ -21,6 +21,7 @@ from engine.service.failure import StoreAwayError
 from engine.service.faults import Faults
 from engine.service.jobs import Job, Jobs
 from engine.service.orders import Kind
+from engine.service.proof import Proof
 
 DELAYS_S = (1.0, 4.0, 16.0, 64.0, 256.0)  # five more tries within six minutes: longer than a restart or a deployment
 TIMEOUT_S = 10.0
@@ -39,15 +40,23 @@ class Callbacks:
         jobs: where the answers are.
         bare: post a bare EnrollmentStatus on success, as in 2022; else the envelope. Failures and other kinds of jobs
             are always enveloped.
+        proof: what they carry, so that the receiver can tell who sent them; the job's id names the message.
         delays_s: pause before each further try.
         faults: what goes wrong, for tests.
     """
 
     def __init__(
-        self, jobs: Jobs, *, bare: bool, delays_s: Sequence[float] = DELAYS_S, faults: Faults | None = None
+        self,
+        jobs: Jobs,
+        *,
+        bare: bool,
+        proof: Proof,
+        delays_s: Sequence[float] = DELAYS_S,
+        faults: Faults | None = None,
     ) -> None:
         self._jobs = jobs
         self._bare = bare
+        self._proof = proof
         self._delays_s = delays_s
         self._faults = faults
         self._session: aiohttp.ClientSession | None = None
@@ -119,6 +128,7 @@ class Callbacks:
         bare = self._bare and job.status == "Success" and job.order.kind is Kind.ENROLL
         body = json.dumps(job.response if bare else self._jobs.envelope(job)).encode()
         headers = {"Content-Type": "application/json", "RCRequestId": job.order.request_id}
+        headers |= self._proof.headers(body, message_id=job.order.job_id, sent_s=int(time.time()))
         url = URL(job.order.webhook, encoded=True)
         try:
             async with self._session.post(url, data=body, headers=headers, allow_redirects=False) as response:

@@ -10,7 +10,7 @@ import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import structlog
 from arq import Retry
@@ -41,6 +41,14 @@ SAMPLE = Patience(run_s=15.0, unended_most=10)
 RECORDING = Patience(run_s=900.0, unended_most=3)  # two hours of a call at a tenth of their length, and a busy machine
 
 
+class Outcome(NamedTuple):
+    """What came of an order: the job's status, the HTTP status that a client who waits is answered, and the body."""
+
+    status: Status
+    code: int
+    response: Mapping[str, Any]
+
+
 class Desk:
     """Works off orders, one call per run."""
 
@@ -66,8 +74,8 @@ class Desk:
 
     async def _end(self, job: Job) -> None:
         order, began = job.order, time.monotonic()
-        status, response = await self._outcome(order)
-        await self._jobs.finish(order, status=status, response=response, now_ms=now_ms())
+        status, code, response = await self._outcome(order)
+        await self._jobs.finish(order, status=status, code=code, response=response, now_ms=now_ms())
         point("desk.finished")
         _log.info(
             "job.answered",
@@ -78,11 +86,11 @@ class Desk:
             duration_s=round(time.monotonic() - began, 3),
         )
 
-    async def _outcome(self, order: Order) -> tuple[Status, Mapping[str, Any]]:
+    async def _outcome(self, order: Order) -> Outcome:
         patience = SAMPLE if order.kind is Kind.ENROLL else RECORDING
         if await self._jobs.count(order.job_id, "unended") > patience.unended_most:
             reason = f"{patience.unended_most} runs crashed or took over {patience.run_s:g} s; send another recording"
-            return "Fail", _internal(reason).body()
+            return _failed(_internal(reason))
         try:
             async with asyncio.timeout(patience.run_s):
                 return await self._run(order)
@@ -95,23 +103,26 @@ class Desk:
             _log.warning("job.deferred", job_id=order.job_id, reason=str(error) or "timeout", again_s=_AGAIN_S)
             raise Retry(defer=_AGAIN_S) from error
 
-    async def _run(self, order: Order) -> tuple[Status, Mapping[str, Any]]:
+    async def _run(self, order: Order) -> Outcome:
         try:
             response = await self._response(order)
             point("desk.applied")
-        except (StoreAwayError, NotReadyError, TimeoutError):
+        except (StoreAwayError, TimeoutError):
             raise
+        except NotReadyError as error:
+            if not order.awaited:
+                raise
+            return _failed(error)  # the client who waits can come again, and learns why
         except ApiError as error:
             if order.content_uri and error.parameter == "content":
                 error.parameter = "contentUri"
-            return "Fail", error.body()
+            return _failed(error)
         except FileNotFoundError:
-            lost = _internal("the audio of this job is not in the data directory any more; send it again")
-            return "Fail", lost.body()
+            return _failed(_internal("the audio of this job is not in the data directory any more; send it again"))
         except Exception as error:  # noqa: BLE001  a job must end: the client is told, the log has the rest
             _log.exception("job.failed", job_id=order.job_id)
-            return "Fail", _internal(f"{type(error).__name__}; the engine's log has the rest").body()
-        return "Success", response
+            return _failed(_internal(f"{type(error).__name__}; the engine's log has the rest"))
+        return Outcome("Success", 200, response)
 
     async def _response(self, order: Order) -> Mapping[str, Any]:
         """What the contract answers to an order."""
@@ -121,7 +132,7 @@ class Desk:
                 named = ask if ask.sha256 else replace(ask, sha256=hashlib.sha256(audio).hexdigest())
                 return self._enroller.told(await self._enroller.apply(named, audio))
             case Identify() as task:
-                return await self._recogniser.identify(task, self._spool.path(order.job_id), is_job=True)
+                return await self._recogniser.identify(task, self._spool.path(order.job_id), is_job=not order.awaited)
             case Diarize() as task:
                 return await self._recogniser.diarize(task, self._spool.path(order.job_id))
 
@@ -137,6 +148,10 @@ class Desk:
             if job is None or job.status != "InProgress":
                 await asyncio.to_thread(self._spool.remove, job_id)
                 _log.info("job.stray_removed", job_id=job_id)
+
+
+def _failed(error: ApiError) -> Outcome:
+    return Outcome("Fail", error.status, error.body())
 
 
 def _internal(message: str) -> ApiError:

@@ -2,7 +2,7 @@
 
 Everything that costs processor time is done here, so that the event loop stays free to answer: samples and whatever a
 client waits for on `threads` threads, the recordings of jobs on one more, since one of an hour must not hold up
-enrollments. Work that would wait too long is refused rather than piled up: its caller holds the audio in memory.
+enrollments. How much is under way at one time is decided by the lanes.
 """
 
 import asyncio
@@ -27,7 +27,6 @@ from engine.voice.recording import decode
 from engine.voice.voice import Voice
 from engine.voice.voiceprint import SamplePrint
 
-_WAITING_MOST = 24  # per thread; at 0.4 s a sample the last of them waits 10 s, less than one run of a job may take
 _SAMPLE_LIMIT_S = 300.0  # ten times the longest sample: enough to say how much too long a recording is
 _HEARD_MOST = 256  # prints of 2 KB: a sample that is sent again, or whose run was cut off, is not measured anew
 
@@ -47,8 +46,6 @@ class Ears:
         self._rules = rules
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="voice")
         self._recordings = ThreadPoolExecutor(1, thread_name_prefix="recording")
-        self._most = threads * _WAITING_MOST
-        self._waiting = 0
         self._heard: Recent[bytes, SamplePrint] = Recent(_HEARD_MOST)
         self._voice: Voice | None = None
         self.loaded = asyncio.Event()  # the models are there
@@ -83,7 +80,7 @@ class Ears:
                 lambda: inspect(voice, decode(audio, limit_s=_SAMPLE_LIMIT_S), self._rules)[1],
             )
 
-        return await self._run(work)
+        return await self._compute(work, self._pool)
 
     async def identify(
         self, audio: bytes | Path, known: Mapping[str, Sequence[SamplePrint]], *, is_job: bool
@@ -97,7 +94,7 @@ class Ears:
         def work(voice: Voice) -> list[Utterance]:
             return utterances(voice, whole(audio, limit_s=RECORDING_S if is_job else NOW_S), known)
 
-        return await (self._compute(work, self._recordings) if is_job else self._run(work))
+        return await self._compute(work, self._recordings if is_job else self._pool)
 
     async def diarize(self, audio: Path, task: Diarize, known: Mapping[str, Sequence[SamplePrint]]) -> dict[str, Any]:
         """Find out who speaks when: DiarizedObject of the contract.
@@ -106,16 +103,6 @@ class Ears:
             ApiError: 400 where the audio will not do, 503 where nobody can listen now.
         """
         return await self._compute(lambda voice: diarized(voice, audio, task, known), self._recordings)
-
-    async def _run(self, work: Callable[[Voice], _T]) -> _T:
-        """Do what somebody waits for, unless too many do."""
-        if self._waiting >= self._most:
-            raise NotReadyError(f"{self._waiting} samples are waiting already, {self._most} at most")
-        self._waiting += 1
-        try:
-            return await self._compute(work, self._pool)
-        finally:
-            self._waiting -= 1
 
     async def _compute(self, work: Callable[[Voice], _T], pool: ThreadPoolExecutor) -> _T:
         if self._voice is None:

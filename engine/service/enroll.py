@@ -12,6 +12,7 @@ from typing import Any
 from engine.service.ears import Ears
 from engine.service.enrollment import ID_NAMES, Ask, Enrollment, already_applied, not_enrolled, tombstone, with_sample
 from engine.service.failure import ApiError, NotReadyError
+from engine.service.samples import without_sample
 from engine.service.vault import Vault
 
 _ROUNDS = 200  # each lost round is another writer's progress; more writers on one speaker than this there are not
@@ -58,7 +59,7 @@ class Enroller:
         Raises:
             ApiError: the sample can't be applied.
         """
-        return already_applied(await self._vault.get(ask.speaker_id), ask, model=self._model)
+        return already_applied(await self._vault.look(ask.speaker_id), ask, model=self._model)
 
     async def apply(self, ask: Ask, audio: bytes) -> Enrollment:
         """Apply a sample and return what the enrollment has become.
@@ -85,11 +86,26 @@ class Enroller:
             ApiError: 404 if it never was, 410 if it is gone already.
         """
         for _ in range(_ROUNDS):
-            held = await self._vault.get(speaker_id)
+            held = await self._vault.look(speaker_id)
             if held.enrollment is None:
                 raise not_enrolled(speaker_id, parameter)
             if held.alive is None:
                 raise ApiError(410, "already_deleted", f"{speaker_id} was deleted before", parameter=parameter)
             if await self._vault.commit(tombstone(held.alive, version=held.version, now_ms=self._clock())):
                 return
+        raise NotReadyError(f"too many writers on {speaker_id}")
+
+    async def withdraw(self, speaker_id: str, sample: str, *, parameter: str) -> Enrollment | None:
+        """Take one sample out for good; None if it was the last one, and the enrollment is deleted with it.
+
+        Raises:
+            ApiError: 404 where there is no such enrollment or sample.
+        """
+        for _ in range(_ROUNDS):
+            held = await self._vault.get(speaker_id)
+            if held.alive is None:
+                raise not_enrolled(speaker_id, parameter)
+            after = without_sample(held.alive, held, sample, now_ms=self._clock())
+            if await self._vault.commit(after):
+                return after.alive
         raise NotReadyError(f"too many writers on {speaker_id}")

@@ -68,7 +68,7 @@ class Enrollment:
 
     Attributes:
         deleted_ms: the last deletion, kept when the speaker is enrolled anew.
-        spent: keys of requests that were applied before that deletion.
+        spent: keys of requests that were applied before that deletion, or whose sample was withdrawn.
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(ser_json_inf_nan="constants")
@@ -114,7 +114,8 @@ class Held:
 
     Attributes:
         version: 0 where there is nothing.
-        vectors: float32, (samples, 2, dimension): each sample's vector and its narrow-band vector (zeros: none).
+        vectors: float32, (samples, 2, dimension): each sample's vector and its narrow-band vector (zeros: none); empty
+            where they were not asked for.
     """
 
     enrollment: Enrollment | None = None
@@ -159,7 +160,7 @@ def already_applied(held: Held, ask: Ask, *, model: str) -> Enrollment | None:
         raise ApiError(
             410,
             "enrollment_deleted",
-            "this request was made before the enrollment was deleted; to enroll the speaker again, "
+            "this request was made before the enrollment, or its sample, was deleted; to enroll the speaker again, "
             "send a new request with a new Idempotency-Key",
             parameter=ask.parameter,
         )
@@ -234,8 +235,13 @@ def _row(found: SamplePrint) -> bytes:
 
 def tombstone(there: Enrollment, *, version: int, now_ms: int) -> Held:
     """What is held after a deletion: no voice, no durations, only when and the keys that must not come back."""
-    spent = (*there.spent, *(sample.key for sample in there.samples))[-_SPENT_KEPT:]
+    spent = spent_with(there, *there.samples)
     return Held(replace(there, samples=(), quality="Poor", is_deleted=True, deleted_ms=now_ms, spent=spent), version)
+
+
+def spent_with(there: Enrollment, *gone: Sample) -> tuple[str, ...]:
+    """The keys that must not come back once these samples are gone."""
+    return (*there.spent, *(sample.key for sample in gone))[-_SPENT_KEPT:]
 
 
 def comparable(held: Mapping[str, Held], *, model: str) -> dict[str, tuple[SamplePrint, ...]]:

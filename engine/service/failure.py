@@ -56,10 +56,10 @@ class StoreAwayError(ApiError):
 
 
 class NotReadyError(ApiError):
-    """The models are still being loaded, or work piles up."""
+    """Not now, for a reason that is not the request's: models are being loaded, work piles up, a key is missing."""
 
-    def __init__(self, message: str) -> None:
-        super().__init__(503, "not_ready", f"{message}; try again in {RETRY_AFTER_S} s", error_code=CMN_UNAVAILABLE)
+    def __init__(self, message: str, *, code: str = "not_ready") -> None:
+        super().__init__(503, code, f"{message}; try again in {RETRY_AFTER_S} s", error_code=CMN_UNAVAILABLE)
 
 
 def invalid(parameter: str, should_be: str) -> ApiError:

@@ -1,25 +1,25 @@
 """The contract's endpoints: read the request, have it done, write the answer. No rule lives here.
 
 A POST or PATCH of an enrollment with `?webhook=`, and whatever is under `/async/`, is written down and answered 202
-before anything is fetched or computed; else the answer is the result.
+before anything is fetched or computed; else the answer is the result. Nothing is computed here: the work is a job.
 """
 
 import asyncio
 import math
 import uuid
+from dataclasses import replace
 
 from aiohttp import web
 
-from config.points import point
 from engine.service import oauth, openapi, wire
-from engine.service.ears import Ears
 from engine.service.enroll import now_ms
 from engine.service.enrollment import Ask, Verb, not_enrolled
-from engine.service.failure import ApiError, NotReadyError, StoreAwayError, invalid
+from engine.service.failure import RETRY_AFTER_S, ApiError, invalid
 from engine.service.middleware import FACTS, whole_body
 from engine.service.orders import Diarize, Identify, Order, Task
-from engine.service.parts import PARTS, Parts
-from engine.service.store import reaching
+from engine.service.parts import PARTS
+from engine.service.readiness import healthz, readyz
+from engine.service.samples import listed
 
 ENROLLMENTS = "/ai/audio/v1/enrollments"
 
@@ -43,7 +43,7 @@ async def get(request: web.Request) -> web.Response:
     """E3: how far an enrollment is."""
     speaker_id = _path_id(request)
     parts = request.app[PARTS]
-    held = await parts.vault.get(speaker_id)
+    held = await parts.vault.look(speaker_id)
     if held.alive is None:
         raise not_enrolled(speaker_id, "speakerId")
     return web.json_response(parts.enroller.told(held.alive))
@@ -53,6 +53,23 @@ async def delete(request: web.Request) -> web.Response:
     """E5: erase an enrollment."""
     await request.app[PARTS].enroller.delete(_path_id(request), parameter="speakerId")
     return web.Response(status=204)
+
+
+async def samples(request: web.Request) -> web.Response:
+    """The samples of an enrollment, and whether each agrees with the others. Not in the contract."""
+    speaker_id = _path_id(request)
+    held = await request.app[PARTS].vault.get(speaker_id)
+    if held.alive is None:
+        raise not_enrolled(speaker_id, "speakerId")
+    return web.json_response({"records": await asyncio.to_thread(listed, held)})
+
+
+async def withdraw(request: web.Request) -> web.Response:
+    """Take one sample out of an enrollment. Not in the contract. Answers what is left, 204 where nothing is."""
+    speaker_id = _path_id(request)
+    enroller = request.app[PARTS].enroller
+    left = await enroller.withdraw(speaker_id, request.match_info["sample_id"], parameter="speakerId")
+    return web.json_response(enroller.told(left)) if left is not None else web.Response(status=204)
 
 
 async def listing(request: web.Request) -> web.Response:
@@ -74,7 +91,8 @@ async def identify_now(request: web.Request) -> web.Response:
     task, media = await asyncio.to_thread(wire.read_sync_identify, await whole_body(request))
     if isinstance(media, str):
         raise _content_needed("/async/speaker-identify")
-    return web.json_response(await request.app[PARTS].recogniser.identify(task, media, is_job=False))
+    await request.app[PARTS].recogniser.known(task.speaker_ids)
+    return await _await(request, task, media, status=200)
 
 
 async def identify(request: web.Request) -> web.Response:
@@ -101,42 +119,13 @@ async def job(request: web.Request) -> web.Response:
     return web.json_response(jobs.envelope(found))
 
 
-async def healthz(_request: web.Request) -> web.Response:
-    """The process lives."""
-    return web.json_response({"status": "ok"})
-
-
-async def readyz(request: web.Request) -> web.Response:
-    """The process can do its work; else 503 and what is missing."""
-    parts = request.app[PARTS]
-    checks = [await _redis_check(parts), _model_check(parts.ears)]
-    ready = all(check["ok"] for check in checks)
-    missing = "; ".join(str(check["detail"]) for check in checks if not check["ok"])
-    body = {"status": "ready" if ready else missing, "checks": checks}
-    return web.json_response(body, status=200 if ready else 503)
-
-
 async def described(_request: web.Request) -> web.Response:
     """The engine's own OpenAPI document."""
     return web.json_response(openapi.document())
 
 
-async def _redis_check(parts: Parts) -> dict[str, str | bool]:
-    try:
-        with reaching():
-            await parts.redis.ping()
-    except StoreAwayError:
-        return {"name": "redis", "ok": False, "detail": "Redis doesn't answer"}
-    return {"name": "redis", "ok": True, "detail": "answers"}
-
-
-def _model_check(ears: Ears) -> dict[str, str | bool]:
-    loaded = ears.loaded.is_set()
-    return {"name": "model", "ok": loaded, "detail": "loaded" if loaded else "loading model"}
-
-
 async def _take(request: web.Request, sample: wire.SampleIn, *, verb: Verb, speaker_id: str) -> web.Response:
-    """Apply a sample, now or by a job."""
+    """Apply a sample, now or later."""
     parts, facts = request.app[PARTS], request[FACTS]
     facts["speaker_id"] = speaker_id
     webhook, key = wire.read_webhook(request.query), wire.read_key(request.headers)
@@ -153,8 +142,9 @@ async def _take(request: web.Request, sample: wire.SampleIn, *, verb: Verb, spea
         return await _accept(request, ask, sample.media, webhook=webhook)
     if isinstance(sample.media, str):
         raise _content_needed("?webhook=")
-    enrollment = done or await parts.enroller.apply(ask, sample.media)
-    return web.json_response(parts.enroller.told(enrollment), status=201)
+    if done is not None:
+        return web.json_response(parts.enroller.told(done), status=201)
+    return await _await(request, ask, sample.media, status=201)
 
 
 async def _take_recording(request: web.Request, task: Identify | Diarize, media: wire.Media) -> web.Response:
@@ -165,26 +155,36 @@ async def _take_recording(request: web.Request, task: Identify | Diarize, media:
 
 
 async def _accept(request: web.Request, task: Task, media: wire.Media, *, webhook: str) -> web.Response:
-    """Write down what was asked, durably, before it is answered."""
-    parts, facts = request.app[PARTS], request[FACTS]
+    """Answer 202 once what was asked is written down."""
+    order = replace(_order(request, task), webhook=webhook)
+    if isinstance(media, str):
+        await request.app[PARTS].answers.accept(replace(order, content_uri=media), None)
+    else:
+        await request.app[PARTS].answers.accept(order, media)
+    return web.json_response({"jobId": order.job_id}, status=202)
+
+
+async def _await(request: web.Request, task: Task, audio: bytes, *, status: int) -> web.Response:
+    """Answer once the work is done, with `status` if it could be."""
+    order = replace(_order(request, task), awaited=True)
+    done = await request.app[PARTS].answers.outcome(order, audio)
+    if done.status == "Success":
+        return web.json_response(done.response, status=status)
+    request[FACTS]["error"] = str((done.response or {})["errors"][0]["message"]).partition(":")[0]
+    headers = {"Retry-After": str(RETRY_AFTER_S)} if done.code == web.HTTPServiceUnavailable.status_code else {}
+    return web.json_response(done.response, status=done.code or 500, headers=headers)
+
+
+def _order(request: web.Request, task: Task) -> Order:
+    facts = request[FACTS]
     facts["job_id"] = str(uuid.uuid4())
-    order = Order(
+    return Order(
         job_id=facts["job_id"],
         task=task,
         asked_ms=task.asked_ms if isinstance(task, Ask) else now_ms(),
         api=request.path,
         request_id=facts["request_id"],
-        webhook=webhook,
-        content_uri=media if isinstance(media, str) else "",
     )
-    if isinstance(media, bytes):
-        try:
-            await asyncio.to_thread(parts.spool.write, order.job_id, media)
-        except OSError as error:
-            raise NotReadyError(f"the audio can't be written down ({error.strerror})") from error
-    await parts.jobs.put(order)
-    point("order.written")
-    return web.json_response({"jobId": order.job_id}, status=202)
 
 
 def _given_id(request: web.Request, sample: wire.SampleIn) -> str:
@@ -215,6 +215,8 @@ ROUTES = (
     web.get(ENROLLMENTS + "/{speaker_id}", get),
     web.patch(ENROLLMENTS + "/{speaker_id}", add),
     web.delete(ENROLLMENTS + "/{speaker_id}", delete),
+    web.get(ENROLLMENTS + "/{speaker_id}/samples", samples),
+    web.delete(ENROLLMENTS + "/{speaker_id}/samples/{sample_id}", withdraw),
     web.post("/ai/audio/v1/speaker-identify", identify_now),
     web.post("/ai/audio/v1/async/speaker-identify", identify),
     web.post("/ai/audio/v1/async/speaker-diarize", diarize),

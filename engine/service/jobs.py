@@ -27,6 +27,7 @@ RUN = "run_order"
 DELIVER = "deliver_callback"
 _HEADSTART_MS = 86_400_000  # arq goes by the wall clock: one that is put back must not hide what is due
 _ANSWERED_LEAST_MS = 3_600_000  # an answer that came late is still there for its callback and a look
+_AWAITED_MS = 600_000  # whoever waited has it by then, or has been told to ask again
 
 Status = Literal["InProgress", "Success", "Fail"]
 STATUSES: tuple[Status, ...] = get_args(Status)
@@ -41,11 +42,17 @@ _TASKS: Mapping[Kind, TypeAdapter[Task]] = {
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """An order and how far it is."""
+    """An order and how far it is.
+
+    Attributes:
+        response: what the contract answers, also of a failure.
+        code: the HTTP status that goes with it.
+    """
 
     order: Order
     status: Status
     response: dict[str, Any] | None
+    code: int | None
     completed_ms: int | None
     deliveries: int
 
@@ -73,21 +80,32 @@ class Jobs:
                 pipe.hset(key, mapping={**_written(order), "status": "InProgress"})
                 pipe.pexpire(key, WAITING_TTL_MS)
                 if order.content_uri:
-                    _enqueue(pipe, keys.fetches(self._account), FETCH, order)
+                    self._enqueue(pipe, keys.fetches(self._account), FETCH, order)
                 else:
-                    _enqueue(pipe, self._computing(order), RUN, order)
+                    self._enqueue(pipe, self._computing(order), RUN, order)
                 await pipe.execute()
 
     async def fetched(self, order: Order) -> None:
         """Put a job whose audio has come into the queue of those that compute."""
         with reaching():
             async with self._redis.pipeline(transaction=True) as pipe:
-                _enqueue(pipe, self._computing(order), RUN, order)
+                self._enqueue(pipe, self._computing(order), RUN, order)
                 await pipe.execute()
 
     def _computing(self, order: Order) -> str:
-        """Recordings have a queue of their own: one of an hour must not hold up enrollments."""
+        """The queue of a job that computes.
+
+        What a client waits for passes a backlog by, and a recording of an hour must not hold up enrollments.
+        """
+        if order.awaited:
+            return keys.awaited(self._account)
         return (keys.samples if order.kind is Kind.ENROLL else keys.recordings)(self._account)
+
+    def _enqueue(self, pipe: Pipeline, queue: str, function: str, order: Order) -> None:
+        arq_id = keys.arq_id(queue, order.job_id)
+        pipe.set(job_key_prefix + arq_id, _payload(function, order), px=WAITING_TTL_MS)
+        pipe.zadd(queue, {arq_id: order.asked_ms - _HEADSTART_MS})
+        pipe.publish(keys.bell(self._account), queue)
 
     async def get(self, job_id: str) -> Job | None:
         """A job, or None if there is none (any more)."""
@@ -95,11 +113,15 @@ class Jobs:
             found = await whole(self._redis, keys.job(self._account, job_id))
         return _job(found) if "status" in found else None
 
-    async def finish(self, order: Order, *, status: Status, response: Mapping[str, Any], now_ms: int) -> bool:
-        """End a job and put its callback, if it is to have one, in the queue; False if it had ended before."""
+    async def finish(
+        self, order: Order, *, status: Status, response: Mapping[str, Any], now_ms: int, code: int = 200
+    ) -> bool:
+        """End a job, put its callback, if it is to have one, in the queue, and ring; False if it had ended before."""
         queue = keys.callbacks(self._account)
         arq_id = keys.arq_id(queue, order.job_id)
         end_of_life_ms = max(order.asked_ms + self._kept_ms, now_ms + _ANSWERED_LEAST_MS)
+        if order.awaited:
+            end_of_life_ms = now_ms + _AWAITED_MS
         with reaching():
             ended = await self._finish(
                 keys=[keys.job(self._account, order.job_id), job_key_prefix + arq_id, queue],
@@ -112,6 +134,9 @@ class Jobs:
                     WAITING_TTL_MS,
                     arq_id,
                     now_ms - _HEADSTART_MS,
+                    code,
+                    keys.bell(self._account),
+                    order.job_id if order.awaited else queue,
                 ],
             )
         return bool(ended)
@@ -153,12 +178,6 @@ def _payload(function: str, order: Order) -> bytes:
     return made
 
 
-def _enqueue(pipe: Pipeline, queue: str, function: str, order: Order) -> None:
-    arq_id = keys.arq_id(queue, order.job_id)
-    pipe.set(job_key_prefix + arq_id, _payload(function, order), px=WAITING_TTL_MS)
-    pipe.zadd(queue, {arq_id: order.asked_ms - _HEADSTART_MS})
-
-
 def _written(order: Order) -> dict[str, str | int | bytes]:
     return {
         "job_id": order.job_id,
@@ -169,6 +188,7 @@ def _written(order: Order) -> dict[str, str | int | bytes]:
         "request_id": order.request_id,
         "webhook": order.webhook,
         "content_uri": order.content_uri,
+        "awaited": int(order.awaited),
     }
 
 
@@ -182,11 +202,13 @@ def _job(found: Mapping[str, bytes]) -> Job:
         request_id=text["request_id"],
         webhook=text["webhook"],
         content_uri=text["content_uri"],
+        awaited=text["awaited"] == "1",
     )
     return Job(
         order=order,
         status=next(status for status in STATUSES if status == text["status"]),
         response=json.loads(text["response"]) if "response" in text else None,
+        code=int(text["code"]) if "code" in text else None,
         completed_ms=int(text["completed_ms"]) if "completed_ms" in text else None,
         deliveries=int(text.get("deliveries", "0")),
     )

@@ -6,7 +6,7 @@ under none of them.
 
 
 def enrollment(account: str, speaker_id: str) -> str:
-    """Hash `version`, `document`, `vectors`: one enrollment, or its tombstone (no `vectors`).
+    """Hash `version`, `document`, `vectors`, `key`: one enrollment, or its tombstone (no `vectors`, no `key`).
 
     No TTL: voiceprints are what the engine keeps; a tombstone (about 100 bytes) tells 410 from 404 for ever.
     """
@@ -44,6 +44,21 @@ def samples(account: str) -> str:
 def recordings(account: str) -> str:
     """Sorted set of arq: recordings to tell voices in. No TTL: a member leaves when its job is answered."""
     return f"vx:{{{account}}}:engine:recordings"
+
+
+def awaited(account: str) -> str:
+    """Sorted set of arq: jobs whose result a client waits for. No TTL: a member leaves when its job is answered."""
+    return f"vx:{{{account}}}:engine:awaited"
+
+
+def crew(account: str) -> str:
+    """Sorted set of processes that work, by the time until which that counts. TTL 50 s after the last of them."""
+    return f"vx:{{{account}}}:engine:crew"
+
+
+def bell(account: str) -> str:
+    """Channel, no key: what waits in which queue, and which awaited job has ended."""
+    return f"vx:{{{account}}}:engine:bell"
 
 
 def callbacks(account: str) -> str:

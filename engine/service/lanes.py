@@ -1,9 +1,10 @@
 """The queues and the arq workers that work them off inside this process.
 
-Fetches, samples, recordings and callbacks are apart: neither a receiver that doesn't answer nor a recording of an hour
-delays an enrollment. arq's worker ends
-when Redis goes away; here it is built anew until Redis is back. A killed process's jobs run again after the lease: arq
-marks a running job for 10 s longer than the longest function, here the mark is shorter and renewed while the job runs.
+Fetches, samples, recordings, callbacks and what a client waits for are apart: neither a receiver that doesn't answer,
+nor a backlog, nor a recording of an hour delays whoever waits. arq's worker ends when Redis goes away; here it is built
+anew until Redis is back. A killed process's jobs run again after the lease: arq marks a running job for longer than
+the longest function, here the mark is shorter and renewed while the job runs. arq looks at its queue now and then; here
+the bell makes it look at once.
 """
 
 import asyncio
@@ -22,11 +23,12 @@ from redis.asyncio import ConnectionPool
 from redis.exceptions import RedisError
 
 from config.process import end
+from engine.service.bell import Bell
 from engine.service.jobs import WAITING_TTL_MS, to_json
 
 _MORE_S = 5.0  # arq's own timeout would drop the job: ours comes first
 _TRIES_MOST = 1_000_000  # how often is decided by desk and callbacks, not by arq
-_POLL_S = 0.05
+_POLL_S = 0.1  # the bell is quicker; this is for what becomes due, and for a bell that wasn't heard
 _BACKOFF_S = (0.1, 0.5, 1.0, 2.0)
 
 _log = structlog.get_logger()
@@ -37,23 +39,36 @@ class _Worker(Worker):
 
     Args:
         lease: how long the mark on a running job lives.
+        rung: set when something is in the queue.
         options: arq's own.
     """
 
-    def __init__(self, *, lease: timedelta, **options: Any) -> None:
+    def __init__(self, *, lease: timedelta, rung: asyncio.Event, **options: Any) -> None:
         super().__init__(**options)
-        self.stop = asyncio.Event()
+        self._rung = rung
+        self._is_stopped = False
         self.in_progress_timeout_s = lease.total_seconds()
         self._renewed_s = 0.0
 
     async def main(self) -> None:
-        """Work until `stop` is set or Redis goes away."""
+        """Work until stopped, or until Redis goes away."""
         self.ctx["redis"] = self.pool
-        while not self.stop.is_set():
+        while not self._is_stopped:
+            self._rung.clear()
             await self._poll_iteration()
             await self._renew()
             with suppress(TimeoutError):
-                await asyncio.wait_for(self.stop.wait(), self.poll_delay_s)
+                await asyncio.wait_for(self._rung.wait(), self.poll_delay_s)
+
+    def stop(self) -> None:
+        """End after this poll."""
+        self._is_stopped = True
+        self._rung.set()
+
+    def _release_sem_dec_counter_on_complete(self) -> None:
+        """Look at once for what may take the place of a job that has ended."""
+        super()._release_sem_dec_counter_on_complete()
+        self._rung.set()
 
     async def _renew(self) -> None:
         """Prolong the marks on the jobs that run here, three times a lease."""
@@ -79,6 +94,7 @@ class Lane:
         max_jobs: jobs in flight.
         make_pool: makes the connections of one worker; arq closes them with it.
         lease: a killed process's jobs run again after this long.
+        bell: rings when something is put into the queue.
     """
 
     queue_name: str
@@ -88,6 +104,7 @@ class Lane:
     max_jobs: int
     make_pool: Callable[[], ConnectionPool]
     lease: timedelta
+    bell: Bell
 
     @property
     def name(self) -> str:
@@ -98,21 +115,26 @@ class Lane:
         """Work until cancelled, whatever becomes of Redis."""
         lost = 0
         while True:
-            worker = self._worker()
             began = asyncio.get_running_loop().time()
             try:
-                await _run(worker)
+                with self.bell.listening(self.queue_name) as rung:
+                    await self._work(rung)
             except Exception as error:  # noqa: BLE001  whatever ended arq's loop, the next one goes on
                 if not isinstance(error, (RedisError, OSError)):
                     _log.exception("queue.failed", queue=self.name)
                 lost = 0 if asyncio.get_running_loop().time() - began > _BACKOFF_S[-1] else lost + 1
                 wait_s = _BACKOFF_S[min(lost, len(_BACKOFF_S) - 1)]
                 _log.warning("queue.lost", queue=self.name, reason=type(error).__name__, again_s=wait_s)
-            finally:
-                await _close(worker)
             await asyncio.sleep(wait_s)
 
-    def _worker(self) -> _Worker:
+    async def _work(self, rung: asyncio.Event) -> None:
+        worker = self._worker(rung)
+        try:
+            await _run(worker)
+        finally:
+            await _close(worker)
+
+    def _worker(self, rung: asyncio.Event) -> _Worker:
         redis = ArqRedis(self.make_pool(), default_queue_name=self.queue_name, expires_extra_ms=WAITING_TTL_MS)
         timeout_s = self.work_s + _MORE_S
 
@@ -121,6 +143,7 @@ class Lane:
 
         return _Worker(
             lease=self.lease,
+            rung=rung,
             functions=[func(work, name=self.function, timeout=timeout_s, keep_result=0)],
             queue_name=self.queue_name,
             redis_pool=redis,
@@ -143,7 +166,7 @@ async def _run(worker: _Worker) -> None:
     try:
         await asyncio.shield(main)
     finally:
-        worker.stop.set()
+        worker.stop()
         await asyncio.wait({main})
 
 

@@ -83,4 +83,4 @@ class Media:
                 _log.info("media.refused", **order.facts(), error=error.code, again_s=self._delays_s[failed - 1])
                 raise Retry(defer=self._delays_s[failed - 1]) from error
         body = ApiError(400, error.code, str(error), parameter="contentUri").body()
-        await self._jobs.finish(order, status="Fail", response=body, now_ms=now_ms())
+        await self._jobs.finish(order, status="Fail", code=400, response=body, now_ms=now_ms())

@@ -12,7 +12,7 @@ from typing import Any
 from aiohttp import web
 
 from engine.service import wire
-from engine.service.schemas import FLAG, ID, SCHEMAS, TEXT, URL, UUID, Schema, ref, whole
+from engine.service.schemas import FLAG, ID, SAMPLE_ID, SCHEMAS, TEXT, URL, UUID, Schema, ref, whole
 
 _CAI, _PLATFORM, _OAUTH = "CaiErrorResponse", "PlatformError", "OAuthError"
 _JSON, _FORM = "application/json", "application/x-www-form-urlencoded"
@@ -110,6 +110,20 @@ OPERATIONS = (
         name="caiEnrollmentsDelete",
         summary="Erase an enrollment and its voiceprints.",
         answers={204: None, 400: _CAI, 404: _CAI, 410: _CAI},
+    ),
+    Operation(
+        verb="get",
+        path=_ONE + "/samples",
+        name="voxrollSamplesList",
+        summary="The samples of an enrollment, and whether each agrees with the others.",
+        answers={200: "EnrollmentSamples", 400: _CAI, 404: _CAI},
+    ),
+    Operation(
+        verb="delete",
+        path=_ONE + "/samples/{sample_id}",
+        name="voxrollSamplesDelete",
+        summary="Take one sample out as if it had never been there; 204 where it was the last one.",
+        answers={200: "EnrollmentStatus", 204: None, 400: _CAI, 404: _CAI},
     ),
     Operation(
         verb="post",
@@ -216,7 +230,7 @@ def _operation(one: Operation) -> dict[str, Any]:
 
 
 def _path_parameters(path: str) -> list[dict[str, Any]]:
-    schemas = {"speaker_id": ID, "job_id": UUID}
+    schemas = {"speaker_id": ID, "job_id": UUID, "sample_id": SAMPLE_ID}
     return [
         {"name": name, "in": "path", "required": True, "schema": schema}
         for name, schema in schemas.items()

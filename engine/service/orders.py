@@ -51,6 +51,7 @@ class Order:
         api: path of the request, as the envelope tells it.
         webhook: where the result is posted; empty: it is only looked up.
         content_uri: where the audio is fetched from; empty: it came with the request and lies in the spool.
+        awaited: a client waits for the result in the answer to the request itself.
     """
 
     job_id: str
@@ -60,6 +61,7 @@ class Order:
     request_id: str
     webhook: str = ""
     content_uri: str = ""
+    awaited: bool = False
 
     @property
     def kind(self) -> Kind:

@@ -12,7 +12,10 @@ from config.settings import Engine, Settings, SettingsError
 from engine.download import Limits
 from engine.service import callbacks as calling
 from engine.service import keys, media, store
+from engine.service.answers import Answers
+from engine.service.bell import Bell
 from engine.service.callbacks import Callbacks
+from engine.service.crew import Crew
 from engine.service.desk import RECORDING, SAMPLE, Desk
 from engine.service.ears import Ears
 from engine.service.enroll import Enroller
@@ -22,7 +25,9 @@ from engine.service.jobs import DELIVER, FETCH, RUN, Jobs
 from engine.service.lanes import Lane
 from engine.service.limits import RINGCENTRALS, Limiter
 from engine.service.media import Media
+from engine.service.proof import Proof
 from engine.service.recognise import Recogniser
+from engine.service.seal import Seal
 from engine.service.sessions import Sessions
 from engine.service.spool import Spool
 from engine.service.tokens import Tokens
@@ -49,6 +54,7 @@ class Parts:
 
     settings: Settings
     redis: Redis
+    seal: Seal
     vault: Vault
     ears: Ears
     enroller: Enroller
@@ -56,6 +62,9 @@ class Parts:
     jobs: Jobs
     spool: Spool
     desk: Desk
+    bell: Bell
+    crew: Crew
+    answers: Answers
     callbacks: Callbacks
     hearing: tuple[Lane, ...]
     waiting: tuple[Lane, ...]
@@ -72,7 +81,7 @@ def assemble(settings: Settings, *, callback_delays_s: Sequence[float], fetch_de
     """Make the parts; nothing is connected or loaded yet.
 
     Raises:
-        SettingsError: a secret is missing, or a fault is unknown.
+        SettingsError: a secret is missing or can't be used, or a fault is unknown.
     """
     redis = Redis(connection_pool=store.pool(settings.redis))
     tokens = Tokens(
@@ -81,19 +90,29 @@ def assemble(settings: Settings, *, callback_delays_s: Sequence[float], fetch_de
         account=settings.account,
         sessions=Sessions(redis, account=settings.account),
     )
-    vault = Vault(redis, account=settings.account)
+    seal = seal_of(settings)
+    vault = Vault(redis, seal, account=settings.account)
     ears = Ears(threads=settings.engine.threads, rules=Rules.for_profile(settings.profile))
     enroller = Enroller(vault, ears, model=settings.engine.model, id_names=_id_names(settings))
     recogniser = Recogniser(vault, ears, model=settings.engine.model)
     jobs = Jobs(redis, account=settings.account, kept=settings.retention.jobs)
     spool = Spool(settings.data_dir / "engine" / "jobs")
     desk = Desk(jobs, spool, enroller, recogniser)
+    bell = Bell(redis, account=settings.account)
+    crew = Crew(redis, account=settings.account, threads=settings.engine.threads)
     fetching = Media(jobs, spool, _media_limits(settings.engine), delays_s=fetch_delays_s)
     faults = Faults.parse(settings.engine.faults, seed=settings.engine.faults_seed)
-    callbacks = Callbacks(jobs, bare=settings.profile == "2022", delays_s=callback_delays_s, faults=faults)
+    callbacks = Callbacks(
+        jobs,
+        bare=settings.profile == "2022",
+        proof=Proof.of(settings.engine),
+        delays_s=callback_delays_s,
+        faults=faults,
+    )
     return Parts(
         settings=settings,
         redis=redis,
+        seal=seal,
         vault=vault,
         ears=ears,
         enroller=enroller,
@@ -101,9 +120,12 @@ def assemble(settings: Settings, *, callback_delays_s: Sequence[float], fetch_de
         jobs=jobs,
         spool=spool,
         desk=desk,
+        bell=bell,
+        crew=crew,
+        answers=Answers(jobs, spool, bell=bell, crew=crew, wait_s=settings.engine.wait.total_seconds()),
         callbacks=callbacks,
-        hearing=_hearing(settings, desk),
-        waiting=_waiting(settings, fetching, callbacks),
+        hearing=_hearing(settings, desk, bell),
+        waiting=_waiting(settings, fetching, callbacks, bell),
         tokens=tokens,
         faults=faults,
         limiter=_limiter(settings.engine, faults),
@@ -111,23 +133,29 @@ def assemble(settings: Settings, *, callback_delays_s: Sequence[float], fetch_de
     )
 
 
-def _hearing(settings: Settings, desk: Desk) -> tuple[Lane, ...]:
+def seal_of(settings: Settings) -> Seal:
+    """What seals voiceprints under the keys of the settings.
+
+    Raises:
+        SettingsError: there is no key.
+    """
+    key = _secret("VOICE_KEY", settings.engine.voice_key.get_secret_value())
+    former = [key.get_secret_value() for key in settings.engine.former_voice_keys]
+    return Seal(key, former=former, account=settings.account)
+
+
+def _hearing(settings: Settings, desk: Desk, bell: Bell) -> tuple[Lane, ...]:
     """One sample more than there are threads, so that the next is read while others compute."""
-    account, lane = settings.account, _lane(settings)
+    account, lane, most = settings.account, _lane(settings, bell), settings.engine.threads + 1
     return (
-        lane(
-            queue_name=keys.samples(account),
-            function=RUN,
-            work=desk.work,
-            work_s=SAMPLE.run_s,
-            max_jobs=settings.engine.threads + 1,
-        ),
+        lane(queue_name=keys.awaited(account), function=RUN, work=desk.work, work_s=RECORDING.run_s, max_jobs=most),
+        lane(queue_name=keys.samples(account), function=RUN, work=desk.work, work_s=SAMPLE.run_s, max_jobs=most),
         lane(queue_name=keys.recordings(account), function=RUN, work=desk.work, work_s=RECORDING.run_s, max_jobs=1),
     )
 
 
-def _waiting(settings: Settings, fetching: Media, callbacks: Callbacks) -> tuple[Lane, ...]:
-    account, lane = settings.account, _lane(settings)
+def _waiting(settings: Settings, fetching: Media, callbacks: Callbacks, bell: Bell) -> tuple[Lane, ...]:
+    account, lane = settings.account, _lane(settings, bell)
     return (
         lane(
             queue_name=keys.fetches(account),
@@ -146,8 +174,8 @@ def _waiting(settings: Settings, fetching: Media, callbacks: Callbacks) -> tuple
     )
 
 
-def _lane(settings: Settings) -> partial[Lane]:
-    return partial(Lane, make_pool=partial(store.pool, settings.redis), lease=settings.engine.lease)
+def _lane(settings: Settings, bell: Bell) -> partial[Lane]:
+    return partial(Lane, make_pool=partial(store.pool, settings.redis), lease=settings.engine.lease, bell=bell)
 
 
 def _media_limits(engine: Engine) -> Limits:

@@ -11,6 +11,7 @@ from engine.service import wire
 from engine.service.enrollment import ID_NAMES
 from engine.service.failure import CAI_INVALID
 from engine.service.jobs import STATUSES
+from engine.service.samples import ID_CHARS
 from engine.service.tokens import ACCESS_TTL_S, GRANT, REFRESH, REFRESH_TTL_S, SCOPE
 
 Schema = dict[str, Any]
@@ -20,6 +21,7 @@ FLAG: Schema = {"type": "boolean"}
 SECONDS: Schema = {"type": "number", "minimum": 0}
 WHEN: Schema = {"type": "string", "format": "date-time"}
 UUID: Schema = {"type": "string", "format": "uuid"}
+SAMPLE_ID: Schema = {"type": "string", "pattern": f"^[0-9a-f]{{{ID_CHARS}}}$"}
 ID: Schema = {"type": "string", "pattern": f"^{wire.ID_PATTERN}$", "minLength": 1, "maxLength": wire.ID_CHARS_MOST}
 URL: Schema = {
     "type": "string",
@@ -119,6 +121,17 @@ SCHEMAS: Mapping[str, Schema] = {
     | _EXACTLY_ONE,
     "EnrollmentStatus": _STATUS,
     "ListEnrolledSpeakers": _object(["paging", "records"], paging=_PAGING, records=_array(ref("EnrollmentStatus"))),
+    "EnrollmentSamples": _object(["records"], records=_array(ref("EnrollmentSample"))),
+    "EnrollmentSample": _object(
+        ["sampleId", "creationTime", "speechDuration", "audioDuration", "narrowBand", "agreement", "agrees"],
+        sampleId=SAMPLE_ID,
+        creationTime=WHEN,
+        speechDuration=SECONDS,
+        audioDuration=SECONDS,
+        narrowBand=FLAG,
+        agreement={"type": "number", "minimum": -1, "maximum": 1},
+        agrees=FLAG,
+    ),
     "CaiAsyncApiResponse": _JOB_ID,
     "SpeakerIdentificationObject": _object(["utterances"], utterances=_array(ref("DiarizeSegment"))),
     "DiarizedObject": _object(

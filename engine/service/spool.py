@@ -19,11 +19,14 @@ class Spool:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def write(self, job_id: str, audio: bytes) -> None:
-        """Keep the audio of a job."""
+    def write(self, job_id: str, audio: bytes, *, durable: bool = True) -> None:
+        """Keep the audio of a job; what somebody waits for need not outlive the machine."""
         part = self.part(job_id)
         part.write_bytes(audio)
-        self.keep(part, job_id)
+        if durable:
+            self.keep(part, job_id)
+        else:
+            part.rename(self.path(job_id))
 
     def part(self, job_id: str) -> Path:
         """An empty file to write audio into, for `keep`; nobody else's, not even another's who fetches the same."""

@@ -1,7 +1,7 @@
-"""The vault: enrollments in Redis, committed whole or not at all.
+"""The vault: enrollments in Redis, committed whole or not at all, their voiceprints sealed.
 
 One enrollment is one hash; `commit.lua` compares its version, sets it and keeps the sorted indexes that the list pages
-through. Nothing is scanned: a page costs its own length.
+through. Nothing is scanned: a page costs its own length. What needs no voice reads none.
 """
 
 from collections.abc import Sequence
@@ -12,6 +12,7 @@ from redis.asyncio import Redis
 
 from engine.service import keys
 from engine.service.enrollment import Enrollment, Held
+from engine.service.seal import Seal, Sealed
 from engine.service.store import fields, reaching, script
 
 _DOCUMENT = TypeAdapter(Enrollment)
@@ -26,23 +27,33 @@ class Page:
 
 
 class Vault:
-    """Enrollments of one account."""
+    """Enrollments of one account.
 
-    def __init__(self, redis: Redis, *, account: str) -> None:
+    Args:
+        redis: client that answers in bytes.
+        seal: what voiceprints are sealed with.
+        account: all keys live under it.
+    """
+
+    def __init__(self, redis: Redis, seal: Seal, *, account: str) -> None:
         self._redis = redis
+        self._seal = seal
         self._account = account
         self._commit = redis.register_script(script("commit.lua"))
 
-    async def get(self, speaker_id: str) -> Held:
-        """What is held of a speaker: enrollment, tombstone, or nothing."""
+    async def look(self, speaker_id: str) -> Held:
+        """What is held of a speaker, without the voiceprints: enrollment, tombstone, or nothing."""
         with reaching():
-            found = await fields(
-                self._redis, keys.enrollment(self._account, speaker_id), "version", "document", "vectors"
-            )
-        version, document, vectors = found
-        if version is None or document is None:
-            return Held()
-        return Held(_DOCUMENT.validate_json(document), int(version), vectors or b"")
+            key = keys.enrollment(self._account, speaker_id)
+            return self._held(speaker_id, await fields(self._redis, key, "version", "document"))
+
+    async def get(self, speaker_id: str) -> Held:
+        """What is held of a speaker, with the voiceprints.
+
+        Raises:
+            ApiError: they can't be opened.
+        """
+        return (await self.many([speaker_id]))[speaker_id]
 
     async def commit(self, after: Held) -> bool:
         """Keep `after` if the version is still the one it was made from; False if somebody else was faster."""
@@ -50,6 +61,9 @@ class Vault:
         if made is None:
             raise ValueError("nothing to commit")
         alive = after.alive
+        sealed = Sealed(b"", b"")
+        if alive is not None:
+            sealed = self._seal.seal(after.vectors, speaker_id=made.speaker_id, version=after.version + 1)
         with reaching():
             version = await self._commit(
                 keys=[
@@ -60,7 +74,8 @@ class Vault:
                 args=[
                     after.version,
                     _DOCUMENT.dump_json(made),
-                    after.vectors,
+                    sealed.prints,
+                    sealed.key,
                     made.speaker_id,
                     alive.created_ms if alive else "",
                     alive.created_ms if alive and alive.is_complete else "",
@@ -69,17 +84,27 @@ class Vault:
         return int(version) > 0
 
     async def many(self, speaker_ids: Sequence[str]) -> dict[str, Held]:
-        """What is held of several speakers, in one round trip per enrollment, pipelined."""
+        """What is held of several speakers, with the voiceprints, in one round trip.
+
+        Raises:
+            ApiError: voiceprints can't be opened.
+        """
         with reaching():
             async with self._redis.pipeline(transaction=False) as pipe:
                 for speaker_id in speaker_ids:
                     key = keys.enrollment(self._account, speaker_id)
-                    pipe.hmget(key, ["version", "document", "vectors"])
+                    pipe.hmget(key, ["version", "document", "key", "vectors"])
                 rows = await pipe.execute()
-        return {
-            speaker_id: Held(_DOCUMENT.validate_json(document), int(version), vectors or b"") if document else Held()
-            for speaker_id, (version, document, vectors) in zip(speaker_ids, rows, strict=True)
-        }
+        return {speaker_id: self._held(speaker_id, row) for speaker_id, row in zip(speaker_ids, rows, strict=True)}
+
+    def _held(self, speaker_id: str, row: Sequence[bytes | None]) -> Held:
+        """Made of version and document, and of data key and vectors where they were read."""
+        version, document, key, vectors = (*row, None, None)[:4]
+        if version is None or document is None:
+            return Held()
+        sealed = Sealed(key or b"", vectors or b"")
+        prints = self._seal.open(sealed, speaker_id=speaker_id, version=int(version)) if vectors else b""
+        return Held(_DOCUMENT.validate_json(document), int(version), prints)
 
     async def page(self, number: int, *, per_page: int, complete_only: bool) -> Page:
         """Page `number`, counted from 1; past the end it is empty."""

@@ -131,7 +131,10 @@ async def running_engine(
     app = create_app(settings, callback_delays_s=callback_delays_s, fetch_delays_s=(0.01, 0.01))
     async with serving(app) as url, client_of(url, settings) as rc:
         if hears:
-            await asyncio.wait_for(app[PARTS].ears.loaded.wait(), 120)
+            async with asyncio.timeout(120):
+                await app[PARTS].ears.loaded.wait()
+                while (await rc.call("GET", "/readyz")).status != 200:
+                    pass
         yield rc
 
 

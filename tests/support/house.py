@@ -58,7 +58,7 @@ class House:
             redis=Redis(url=SecretStr(self.valkey.url)),
             api=Api(client_secret=_KEY, timeout=timedelta(seconds=3)),
             webhook=Webhook(token_key=_KEY),
-            engine=Engine(client_secret=_KEY, token_key=_KEY),
+            engine=Engine(client_secret=_KEY, token_key=_KEY, voice_key=_KEY),
         )
         self.rooms = Rooms(self.settings, **_QUICK | variables)
         self.points = self.rooms.points

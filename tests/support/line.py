@@ -62,6 +62,13 @@ class Line:
                 await self.redis.xread({key: found[-1][0] if found else b"0"}, block=1000)
         return [entry_id.decode() for entry_id, _ in found]
 
+    async def refused(self) -> str:
+        """Why the first refused callback was refused, once there is one."""
+        async with asyncio.timeout(_PATIENCE_S):
+            while not (read := await self.redis.xread({keys.refused(self.settings.account): b"0"}, block=1000)):
+                pass
+        return str(read[0][1][0][1][b"verdict"].decode())
+
     async def settled(self, speaker_id: str) -> dict[str, Any]:
         """The speaker's document once nothing is left to do; waits on the event stream."""
         last = b"0"

@@ -24,6 +24,7 @@ def environment(settings: Settings, **more: str) -> dict[str, str]:
         "VOXROLL_CACHE_DIR": str(settings.cache_dir),
         "VOXROLL_REDIS_URL": settings.redis.url.get_secret_value(),
         "VOXROLL_ENGINE_TOKEN_KEY": settings.engine.token_key.get_secret_value(),
+        "VOXROLL_ENGINE_VOICE_KEY": settings.engine.voice_key.get_secret_value(),
         "VOXROLL_ENGINE_CLIENT_SECRET": settings.engine.client_secret.get_secret_value(),
         "VOXROLL_LOG_FORMAT": "json",
         **more,
@@ -31,10 +32,10 @@ def environment(settings: Settings, **more: str) -> dict[str, str]:
 
 
 @asynccontextmanager
-async def started(room: str, env: Mapping[str, str]) -> AsyncIterator[asyncio.subprocess.Process]:
+async def started(room: str, env: Mapping[str, str], *words: str) -> AsyncIterator[asyncio.subprocess.Process]:
     """One process, killed at the end of the block if it still lives."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", room, cwd=_ROOT, env=dict(env), stderr=asyncio.subprocess.PIPE
+        sys.executable, "-m", room, *words, cwd=_ROOT, env=dict(env), stderr=asyncio.subprocess.PIPE
     )
     try:
         yield process

@@ -48,6 +48,7 @@ class Rooms:
             "API_JWT": credential(settings).get_secret_value(),
             "ENGINE_CLIENT_SECRET": settings.engine.client_secret.get_secret_value(),
             "ENGINE_TOKEN_KEY": key,
+            "ENGINE_VOICE_KEY": key,
             "WEBHOOK_URL": self.url,
             "WEBHOOK_TOKEN_KEY": settings.webhook.token_key.get_secret_value(),
             "LOG_FORMAT": "json",

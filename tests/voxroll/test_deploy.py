@@ -23,7 +23,7 @@ def compose() -> dict[str, Any]:
 def test_the_services_run_commands_that_exist(compose: dict[str, Any]) -> None:
     commands = {command.callback.__name__ for command in app.registered_commands if command.callback}
     rooms = {name for name, service in compose["services"].items() if "dockerfile" in service.get("build", {})}
-    assert rooms == {"engine", "webhook", "worker"}
+    assert rooms == {"engine", "engine-work", "webhook", "worker"}
     assert {compose["services"][name]["command"][0] for name in rooms} <= commands
 
 

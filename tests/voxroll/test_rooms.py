@@ -18,7 +18,7 @@ def test_the_help_tells_every_mode(mode: Mode) -> None:
 
 
 def test_an_unknown_mode_ends_the_engine_with_78_and_names_the_known_ones(tmp_path: Path) -> None:
-    secrets = {"VOXROLL_ENGINE_TOKEN_KEY": _KEY, "VOXROLL_ENGINE_CLIENT_SECRET": _KEY}
+    secrets = dict.fromkeys((f"VOXROLL_ENGINE_{name}" for name in ("TOKEN_KEY", "CLIENT_SECRET", "VOICE_KEY")), _KEY)
     done = voxroll("engine", "--faults", "flakey", "--seed", "7", data_dir=tmp_path, **secrets)
     assert done.returncode == Exit.SETTINGS
     assert "'flakey' is no mode; there are flaky, slow" in done.stderr

@@ -14,6 +14,7 @@ from config.settings import load
 from engine.voice.manifest import SEGMENTATION
 from tests.support.up import Up, ended, lives, voxroll
 from voxroll.up import model
+from voxroll.up.secrets import Secrets
 
 _PATIENCE_S = 60
 _ROOMS = {"engine", "webhook", "worker", "valkey"}
@@ -114,3 +115,25 @@ def _remember(running: Up, word: str) -> None:
 def _remembered(running: Up) -> set[str]:
     with redis.Redis.from_url(running.note["redis_url"], decode_responses=True) as client:
         return set(client.smembers("remembered"))
+
+
+def test_work_may_be_shared_by_several_processes(tmp_path: Path) -> None:
+    with Up(tmp_path / "data", VOXROLL_ENGINE_WORKERS="2", VOXROLL_LOG_FORMAT="json") as one:
+        logs = {
+            name: (one.data_dir / "logs" / f"{name}.log").read_text() for name in ("engine", "engine-1", "engine-2")
+        }
+        assert '"role": "api"' in logs["engine"]
+        assert "model.loaded" not in logs["engine"]
+        assert one.end() == 0
+        assert all('"role": "work"' in (one.data_dir / "logs" / f"engine-{n}.log").read_text() for n in (1, 2))
+        assert not (one.data_dir / "up.json").exists()
+
+
+def test_keys_that_an_earlier_version_did_not_have_are_made_once(tmp_path: Path) -> None:
+    made = Secrets.ensure(tmp_path)
+    path = tmp_path / "secrets.json"
+    path.write_text(made.model_dump_json(exclude={"engine_voice_key"}))
+    renewed = Secrets.ensure(tmp_path)
+    assert renewed == Secrets.ensure(tmp_path) == Secrets.read(tmp_path)
+    assert renewed.model_copy(update={"engine_voice_key": made.engine_voice_key}) == made
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600

@@ -9,6 +9,9 @@ from typing import Annotated, NoReturn
 
 import typer
 
+from config.settings import load
+from voxroll.running import adopt
+
 FAULTS_HELP = (
     "Behave badly, to test what depends on it: a list of modes, each with a number after `=` if the usual one "
     "will not do. flaky: a share of calls (0.5: every other) is answered 500, nothing done. slow: an answer takes"
@@ -19,13 +22,31 @@ FAULTS_HELP = (
     "minute's penalty."
 )
 
+RESEAL_HELP = (
+    "Run nothing: seal all voiceprints under VOXROLL_ENGINE_VOICE_KEY, and end. The keys before it are named in "
+    "VOXROLL_ENGINE_FORMER_VOICE_KEYS. May run beside engines that have the new key, be stopped and started again."
+)
+
+ROLE_HELP = (
+    "Take requests only (`api`), work off jobs only (`work`: as many of them as you like), or both (`all`). "
+    "VOXROLL_ENGINE_ROLE says the same."
+)
+
 
 def engine(
     context: typer.Context,
+    *,
     faults: Annotated[str, typer.Option(metavar="MODE,MODE=NUMBER...", help=FAULTS_HELP)] = "",
     seed: Annotated[int | None, typer.Option(help="Decides which calls and callbacks the faults hit.")] = None,
+    role: Annotated[str, typer.Option(metavar="all|api|work", help=ROLE_HELP)] = "",
+    reseal: Annotated[bool, typer.Option("--reseal", help=RESEAL_HELP)] = False,
 ) -> None:
     """Run the embedded enrollment service alone."""
+    if reseal:
+        adopt(load())
+        _become("engine", ["--reseal"])
+    if role:
+        os.environ["VOXROLL_ENGINE_ROLE"] = role
     if faults:
         os.environ["VOXROLL_ENGINE_FAULTS"] = faults
     if seed is not None:

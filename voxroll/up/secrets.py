@@ -28,6 +28,7 @@ class Secrets(BaseModel):
 
     engine_client_secret: str = Field(default_factory=lambda: random.token_urlsafe(_BYTES), min_length=32)
     engine_token_key: str = Field(default_factory=lambda: random.token_urlsafe(_BYTES), min_length=32)
+    engine_voice_key: str = Field(default_factory=lambda: random.token_urlsafe(_BYTES), min_length=32)
     webhook_token_key: str = Field(default_factory=lambda: random.token_urlsafe(_BYTES), min_length=32)
 
     @classmethod
@@ -37,21 +38,22 @@ class Secrets(BaseModel):
 
     @classmethod
     def ensure(cls, data_dir: Path) -> Self:
-        """Read those of a data directory, or make and keep them.
+        """Read those of a data directory, make those that are missing, and keep them.
 
         Raises:
             CommandError: `bad_secrets`, when the file is there but can't be used: new keys would lock out callbacks
-                and tokens under way, so that is left to the user.
+                and tokens under way and lose all voiceprints, so that is left to the user.
         """
         path = data_dir / _NAME
         try:
-            return cls.read(data_dir)
+            made = cls.read(data_dir)
         except FileNotFoundError:
-            pass
+            made = cls()
         except (OSError, ValidationError) as error:
             message = f"{path} can't be used; restore it, or delete it to have new keys made"
             raise CommandError("bad_secrets", message) from error
-        made = cls()
+        if made.model_fields_set == set(cls.model_fields):
+            return made  # nothing was made by chance just now
         temporary = path.with_suffix(".new")
         temporary.unlink(missing_ok=True)
         temporary.touch(mode=0o600)
@@ -65,7 +67,7 @@ def environment(secrets: Secrets, settings: Settings, running: Running) -> dict[
 
     Args:
         secrets: the keys of this data directory.
-        settings: what the user set; only account and directories are taken from it.
+        settings: what the user set; only account, directories and what the front door asks callbacks for count.
         running: the URLs. Where the API is another's, its credentials are the user's affair.
     """
     made = {
@@ -84,6 +86,9 @@ def environment(secrets: Secrets, settings: Settings, running: Running) -> dict[
     return made | {
         "VOXROLL_ENGINE_CLIENT_SECRET": client_secret,
         "VOXROLL_ENGINE_TOKEN_KEY": token_key,
+        "VOXROLL_ENGINE_VOICE_KEY": secrets.engine_voice_key,
+        "VOXROLL_ENGINE_SIGNING_SECRET": settings.webhook.signing_secret.get_secret_value(),
+        "VOXROLL_ENGINE_VERIFICATION_TOKEN": settings.webhook.verification_token.get_secret_value(),
         "VOXROLL_API_BASE_URL": running.engine_url,
         "VOXROLL_API_CLIENT_SECRET": client_secret,
         "VOXROLL_API_JWT": credential(token_key, account=settings.account),

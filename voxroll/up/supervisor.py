@@ -78,7 +78,7 @@ class Supervisor:
         made = with_users(environment(secrets, self._settings, self.running))
         urls = {}
         if self.running.own_engine:
-            await self._start(self._room("engine", made))
+            await self._start_engine(made)
             urls["engine"] = self.running.engine_url
         await self._start(self._room("webhook", made))
         await self._start(self._room("worker", made))
@@ -93,6 +93,15 @@ class Supervisor:
         for listening in self._sockets.values():
             listening.close()
         note.remove(self._data_dir)
+
+    async def _start_engine(self, made: dict[str, str]) -> None:
+        """One process that does everything, or one that takes requests and as many as are asked for that work."""
+        workers = self._settings.engine.workers
+        await self._start(self._room("engine", made | {"VOXROLL_ENGINE_ROLE": "api" if workers else "all"}))
+        for number in range(1, workers + 1):
+            command = [sys.executable, "-P", "-m", "engine", "--attached"]
+            program = Program(f"engine-{number}", command, made | {"VOXROLL_ENGINE_ROLE": "work"})
+            await self._start(program)
 
     async def _start_valkey(self) -> str:
         folder = self._data_dir / "valkey"
