@@ -11,6 +11,8 @@ from typing import Any, Self
 
 import numpy as np
 
+from engine.voice.fbank import FEATURES, NORMALISATION
+from engine.voice.samples import RATE_HZ
 from engine.voice.voiceprint import Vector
 
 FILE = "manifest.json"
@@ -60,7 +62,11 @@ class Provenance:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest(Provenance):
-    """A speaker-embedding model. All but the centres is for people, or is checked when the model is installed."""
+    """A speaker-embedding model.
+
+    The front end is what `fbank` computes; a manifest that asks for another rate, other features or another
+    normalisation is refused when it is read, for its vectors would be wrong without a sign of it.
+    """
 
     input_name: str
     dimension: int
@@ -83,6 +89,9 @@ class Manifest(Provenance):
 
     @staticmethod
     def _values(given: dict[str, Any]) -> dict[str, Any]:
+        for name, computed in (("sample_rate_hz", RATE_HZ), ("features", FEATURES), ("normalisation", NORMALISATION)):
+            if given[name] != computed:
+                raise ValueError(f"its {name} is {given[name]!r}, and {computed!r} is what is computed here")
         wide, narrow = tuple(given["wide"]), tuple(given["narrow"])
         if not len(wide) == len(narrow) == given["dimension"]:
             raise ValueError(f"its centres have {len(wide)} and {len(narrow)} dimensions, not {given['dimension']}")
