@@ -7,7 +7,7 @@ cosine, about 0.0 for strangers. Arrays in, numbers out: no network runs here.
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -25,6 +25,8 @@ COMPLETE_FROM_S = 12.0  # seconds of speech, the contract's rule
 
 _POOR_UNDER_S = 6.0
 _CUTS = (0.62, 0.70, 0.76)
+_JUDGED_FROM = 3  # samples, to say that one of them is another's
+_WEIGHED_S, _LEAST_WEIGHT = 15.0, 0.1
 _WORST_CONSISTENCY = 0.3  # assumed where there was too little speech to measure it
 
 
@@ -70,7 +72,11 @@ def score(a: Vector, b: Vector) -> float:
 
 
 def voiceprint(samples: Sequence[SamplePrint], centre: Vector, *, narrow_band: bool = False) -> Vector:
-    """Make one voiceprint of several samples: their mean, weighted by seconds of speech.
+    """Make one voiceprint of several samples: the mean of their unit vectors, weighted by speech and quality.
+
+    A sample weighs its seconds of speech times the score that 15 s of such sound are predicted to have, 0.1 at least.
+    Sums are taken in order of size, so the same samples make the same bytes in whatever order they came, and after
+    one is withdrawn the print is the one that would have been without it.
 
     Args:
         samples: at least one.
@@ -85,12 +91,49 @@ def voiceprint(samples: Sequence[SamplePrint], centre: Vector, *, narrow_band: b
     """
     if not samples:
         raise ValueError("a voiceprint needs at least one sample")
-    vectors = [_vector(sample, narrow_band=narrow_band) for sample in samples]
-    mean = sum(
-        (unit(vector) * sample.speech_s for vector, sample in zip(vectors, samples, strict=True)),
-        start=0.0 * vectors[0],
-    )
-    return unit(mean / sum(sample.speech_s for sample in samples) - centre)
+    weights = np.array([_weight(sample) for sample in samples])
+    vectors = np.stack([unit(_vector(sample, narrow_band=narrow_band)) for sample in samples])
+    mean = np.sort(vectors * weights[:, None], axis=0).sum(axis=0) / np.sort(weights).sum()
+    return unit(np.asarray(mean - centre, np.float32))
+
+
+def outliers(samples: Sequence[SamplePrint], *, wide: Vector, narrow: Vector) -> tuple[int, ...]:
+    """Which samples are not like the others: another person's, or spoilt beyond use.
+
+    The sample that is least like the voiceprint of all others is one if its score is under the limit of its band; then
+    the rest is looked at again, as long as there are three: of two that disagree nobody can say which is wrong. Where
+    several samples are a stranger's, the majority says whose enrollment it is.
+
+    Args:
+        samples: of one speaker, in any order.
+        wide: centre of full band.
+        narrow: centre of the telephone's band, in which all are compared if one has nothing above it.
+
+    Returns:
+        Their places in `samples`, in order.
+    """
+    narrow_band = any(sample.narrow_band for sample in samples)
+    centre, limit = (narrow, SAME_SPEAKER_NARROW) if narrow_band else (wide, SAME_SPEAKER_WIDE)
+    left, found = list(range(len(samples))), []
+    while len(left) >= _JUDGED_FROM:
+        worst, at = min((_to_others(samples, left, at, centre, narrow_band=narrow_band), at) for at in left)
+        if worst >= limit:
+            break
+        left.remove(at)
+        found.append(at)
+    return tuple(sorted(found))
+
+
+def _to_others(
+    samples: Sequence[SamplePrint], left: Sequence[int], at: int, centre: Vector, *, narrow_band: bool
+) -> float:
+    others = [samples[other] for other in left if other != at]
+    own = voiceprint([samples[at]], centre, narrow_band=narrow_band)
+    return score(own, voiceprint(others, centre, narrow_band=narrow_band))
+
+
+def _weight(sample: SamplePrint) -> float:
+    return max(sample.speech_s, 1e-3) * max(predicted_score([replace(sample, speech_s=_WEIGHED_S)]), _LEAST_WEIGHT)
 
 
 def quality(samples: Sequence[SamplePrint], *, complete: bool) -> Quality:
