@@ -180,6 +180,7 @@ def _adopt(  # noqa: PLR0913  as `install`
         centres="none: vectors are compared as they are, and the thresholds of CAM++ do not hold",
         wide=(0.0,) * size,
         narrow=(0.0,) * size,
+        line=(0.0,) * size,
     )
     published.write(place / "new", data, manifest)
 

@@ -55,6 +55,7 @@ def embedding(file: Path, folder: Path) -> None:
         centres=centres["source"],
         wide=tuple(centres["wide"]),
         narrow=tuple(centres["narrow"]),
+        line=tuple(centres["line"]),
     )
     write(folder, built, manifest)
 

@@ -37,7 +37,11 @@ CLEAN = SamplePrint(
     narrow_band=False,
 )
 GRADES = ("Poor", "Average", "Good", "High")
-VECTORS = st.lists(st.floats(-1, 1, width=32), min_size=8, max_size=8).map(lambda row: np.array(row, np.float32)).filter(lambda row: np.linalg.norm(row) > 0.1)
+VECTORS = (
+    st.lists(st.floats(-1, 1, width=32), min_size=8, max_size=8)
+    .map(lambda row: np.array(row, np.float32))
+    .filter(lambda row: bool(np.linalg.norm(row) > 0.1))
+)
 SAMPLES = st.builds(
     SamplePrint,
     vector=VECTORS,
