@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench-governor bench-queue bench-door bench-mining bench-preflight soak lock clean
+.PHONY: help demo test lint bench-governor bench-queue bench-door bench-mining bench-preflight bench-voice soak lock clean
 
 help: ## show the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST)
@@ -43,6 +43,10 @@ bench-mining: $(READY) ## measure whether the right stretch of the right voice i
 bench-preflight: $(READY) ## measure the preflight beside librosa, silero-vad and sliding embeddings (7 min; QUICK=1: 20 s)
 	$(BIN)/voxroll model fetch
 	$(BIN)/python -m tests.bench.preflight.run
+
+bench-voice: $(READY) ## measure how surely voices are known again, beside Resemblyzer and others (15 min; QUICK=1: 1 min)
+	$(BIN)/voxroll model fetch
+	$(BIN)/python -m tests.bench.voice.run
 
 soak: $(READY) ## kill at random for ten minutes under a bad provider: nothing lost, nothing twice (SOAK_S, SOAK_SPEAKERS)
 	$(BIN)/voxroll model fetch
