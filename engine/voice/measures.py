@@ -64,6 +64,7 @@ class Sound:
         level_dbfs: level of the speech; a full-scale square wave is 0.
         bandwidth_hz: up to where there is speech, in steps of 250 Hz, at most 8,000.
         narrow_band: nothing above the telephone's band.
+        line: a telephone line took what is under 300 Hz too.
         music_s: seconds of music outside of speech.
         tone_s: seconds of tones outside of speech.
     """
@@ -76,6 +77,7 @@ class Sound:
     level_dbfs: float
     bandwidth_hz: int
     narrow_band: bool
+    line: bool
     music_s: float
     tone_s: float
 
@@ -118,6 +120,7 @@ def sound(seen: Scan, samples: NDArray[np.float32]) -> tuple[Sound, NDArray[np.f
         level_dbfs=level_dbfs(spoken if len(spoken) else samples),
         bandwidth_hz=bandwidth_hz(spectrum),
         narrow_band=is_narrow(spectrum),
+        line=is_line(spectrum),
         music_s=speech.speech_s(seen.music_spans()),
         tone_s=speech.speech_s(seen.tone_spans()),
     )

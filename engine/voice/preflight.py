@@ -15,7 +15,7 @@ from engine.voice import refusals, windows
 from engine.voice.failure import VoiceFailure
 from engine.voice.legs import Leg, single, split
 from engine.voice.likeness import KnownVoice
-from engine.voice.measures import Measures, is_line, is_narrow_band, loud_spectrum
+from engine.voice.measures import Measures, is_narrow_band
 from engine.voice.recording import Recording, narrowed
 from engine.voice.rules import Rules
 from engine.voice.samples import floats
@@ -183,8 +183,8 @@ def inspect(voice: Voice, recording: Recording, rules: Rules) -> tuple[Measures,
     if refusal:
         raise refusal
     measured = measuring.with_voices(voice, found, samples, spoken)
-    narrow, line = measured.narrow_band, is_line(loud_spectrum(samples))
-    narrow_vector = voice.embed_narrow(spoken if narrow else narrowed(spoken), line=line)
+    narrow = measured.narrow_band
+    narrow_vector = voice.embed_narrow(spoken if narrow else narrowed(spoken), line=measured.line)
     vector = narrow_vector if narrow else voice.embed(spoken)
     return measured, replace(_print(measured, vector), narrow_vector=narrow_vector)
 
@@ -241,6 +241,7 @@ def _print(found: Measures, vector: Vector) -> SamplePrint:
         clip_ratio=found.clip_ratio,
         consistency=found.consistency,
         narrow_band=found.narrow_band,
+        line=found.line,
     )
 
 

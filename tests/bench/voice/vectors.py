@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from engine.voice import embedding, fbank, recording, speech
 from engine.voice.measures import is_narrow_band, loud_spectrum
 from engine.voice.recording import narrowed
-from engine.voice.samples import RATE_HZ, sixteen_bits
+from engine.voice.samples import RATE_HZ, floats, sixteen_bits
 from tests.bench import report
 from tests.bench.preflight.systems import environment
 from tests.bench.voice import sounds
@@ -130,6 +130,12 @@ def _spoken(samples: NDArray[np.float32]) -> NDArray[np.float32]:
     """The speech alone, or all of it where next to none is found: no trial is left out."""
     found = speech.spoken(samples, voice().speech(samples))
     return found if len(found) >= RATE_HZ else samples
+
+
+def as_sent(some: Trials, *, most: int) -> Vectors:
+    """Ours of the very 16 bits that the reference was sent, of the first clips: digital silence has no rounding."""
+    sent = (sixteen_bits(_spoken(clip.samples)) for clip in (*some.enrolled, *some.tested)[:most])
+    return np.stack([voice().embed(floats(samples)) for samples in sent])
 
 
 def _whole(samples: NDArray[np.float32]) -> NDArray[np.float32]:

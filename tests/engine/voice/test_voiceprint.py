@@ -111,6 +111,7 @@ def test_each_measure_moves_the_grade_its_way() -> None:
         {"consistency": 0.6},
         {"clip_ratio": 0.02},
         {"narrow_band": True},
+        {"narrow_band": True, "line": True},
     ]
     for change in changes:
         worse = replace(CLEAN, **change)
