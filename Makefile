@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench-governor bench-queue bench-door bench-mining bench-preflight bench-engine soak lock clean
+.PHONY: help demo test lint bench-governor bench-queue bench-door bench-mining bench-preflight bench-engine bench-voice soak lock clean
 
 help: ## show the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST)
@@ -47,6 +47,10 @@ bench-preflight: $(READY) ## measure the preflight beside librosa, silero-vad an
 bench-engine: $(READY) ## measure enrollments per second with one and two processes, and what the queue costs (8 min; QUICK=1: 1 min)
 	$(BIN)/voxroll model fetch
 	$(BIN)/python -m tests.bench.engine.run
+
+bench-voice: $(READY) ## measure how surely voices are known again, beside Resemblyzer and others (15 min; QUICK=1: 1 min)
+	$(BIN)/voxroll model fetch
+	$(BIN)/python -m tests.bench.voice.run
 
 soak: $(READY) ## kill at random for ten minutes under a bad provider: nothing lost, nothing twice (SOAK_S, SOAK_SPEAKERS)
 	$(BIN)/voxroll model fetch

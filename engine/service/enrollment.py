@@ -60,6 +60,7 @@ class Sample:
     clip_ratio: float
     consistency: float
     narrow_band: bool
+    line: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +143,7 @@ class Held:
                 clip_ratio=sample.clip_ratio,
                 consistency=sample.consistency,
                 narrow_band=sample.narrow_band,
+                line=sample.line,
             )
             for sample, (vector, narrow_vector) in zip(self.alive.samples, vectors, strict=True)
         )
@@ -221,6 +223,7 @@ def with_sample(held: Held, ask: Ask, found: SamplePrint, *, model: str, now_ms:
         clip_ratio=float(found.clip_ratio),
         consistency=float(found.consistency),
         narrow_band=bool(found.narrow_band),
+        line=bool(found.line),
     )
     samples = (*before.samples, sample)
     grown = replace(before, samples=samples)

@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from engine.voice.samples import RATE_HZ
 
 BINS = 80
+FEATURES = f"log-mel filterbank, {BINS} bins, 25 ms window, 10 ms shift, 20 Hz to Nyquist, waveform in [-1, 1]"
+NORMALISATION = "mean over time subtracted per bin"
 WINDOW = 400  # samples, 25 ms
 HOP = 160  # samples, 10 ms
 _FFT = 512

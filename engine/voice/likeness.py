@@ -111,10 +111,12 @@ def cut_print(voice: Voice, recording: Samples, spans: tuple[Span, ...], *, star
 
 def _print(voice: Voice, samples: NDArray[np.float32], spans: tuple[Span, ...], *, recording: Samples) -> Print:
     spoken = speech.spoken(samples, spans)
-    vector, narrow = voice.embed(spoken), measures.is_narrow_band(samples)
+    spectrum = measures.loud_spectrum(samples)
+    narrow = measures.is_narrow(spectrum)
+    narrow_vector = voice.embed_narrow(spoken if narrow else narrowed(spoken), line=measures.is_line(spectrum))
     return Print(
-        vector=vector,
-        narrow_vector=vector if narrow else voice.embed(narrowed(spoken)),
+        vector=narrow_vector if narrow else voice.embed(spoken),
+        narrow_vector=narrow_vector,
         narrow_band=narrow,
         speech_s=speech.speech_s(spans),
         audio=fingerprint.fingerprint(samples),

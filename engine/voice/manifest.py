@@ -11,11 +11,13 @@ from typing import Any, Self
 
 import numpy as np
 
+from engine.voice.fbank import FEATURES, NORMALISATION
+from engine.voice.samples import RATE_HZ
 from engine.voice.voiceprint import Vector
 
 FILE = "manifest.json"
 SEGMENTATION = "segmentation"  # name of the segmentation net's folder, which lies beside the embedding models'
-FORMAT = 1  # grows when the files of a model folder change their meaning; older folders are made anew
+FORMAT = 2  # grows when the files of a model folder change their meaning; older folders are made anew
 
 
 class ManifestError(Exception):
@@ -60,7 +62,11 @@ class Provenance:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest(Provenance):
-    """A speaker-embedding model. All but the centres is for people, or is checked when the model is installed."""
+    """A speaker-embedding model.
+
+    The front end is what `fbank` computes; a manifest that asks for another rate, other features or another
+    normalisation is refused when it is read, for its vectors would be wrong without a sign of it.
+    """
 
     input_name: str
     dimension: int
@@ -70,6 +76,7 @@ class Manifest(Provenance):
     centres: str
     wide: tuple[float, ...]
     narrow: tuple[float, ...]
+    line: tuple[float, ...]
 
     @property
     def centre_wide(self) -> Vector:
@@ -81,9 +88,18 @@ class Manifest(Provenance):
         """Mean vector of many speakers in the telephone's band."""
         return np.asarray(self.narrow, np.float32)
 
+    @property
+    def centre_line(self) -> Vector:
+        """Mean vector of many speakers by a telephone line, 300 to 3400 Hz."""
+        return np.asarray(self.line, np.float32)
+
     @staticmethod
     def _values(given: dict[str, Any]) -> dict[str, Any]:
-        wide, narrow = tuple(given["wide"]), tuple(given["narrow"])
-        if not len(wide) == len(narrow) == given["dimension"]:
-            raise ValueError(f"its centres have {len(wide)} and {len(narrow)} dimensions, not {given['dimension']}")
-        return {**given, "wide": wide, "narrow": narrow}
+        for name, computed in (("sample_rate_hz", RATE_HZ), ("features", FEATURES), ("normalisation", NORMALISATION)):
+            if given[name] != computed:
+                raise ValueError(f"its {name} is {given[name]!r}, and {computed!r} is what is computed here")
+        centres = {name: tuple(given[name]) for name in ("wide", "narrow", "line")}
+        for name, values in centres.items():
+            if len(values) != given["dimension"]:
+                raise ValueError(f"its centre {name} has {len(values)} dimensions, not {given['dimension']}")
+        return given | centres

@@ -18,7 +18,7 @@ import numpy as np
 
 from engine.voice import fetch, published, speech
 from engine.voice.embedding import Embedder
-from engine.voice.fbank import BINS
+from engine.voice.fbank import BINS, FEATURES, NORMALISATION
 from engine.voice.manifest import SEGMENTATION, Manifest, ManifestError, Provenance
 from engine.voice.samples import RATE_HZ
 from engine.voice.speech import session
@@ -62,10 +62,9 @@ def ensure(cache_dir: Path, *, name: str = CAMPPLUS, progress: Progress = _quiet
     folder = models / name
     if not _missing(models, name):
         return folder
-    if name != CAMPPLUS and not _is_ready(folder):
-        raise ModelError(
-            "model_unknown", f"no model in {folder}; `voxroll model fetch --name {name} --from FILE_OR_URL`"
-        )
+    if name != CAMPPLUS and (fault := _fault(folder)):
+        what = fault.partition("; fetch")[0]
+        raise ModelError("model_unknown", f"{what}; `voxroll model fetch --name {name} --from FILE_OR_URL`")
     with _workplace(models) as place:
         missing = _missing(models, name)  # none if another process was first
         if missing:
@@ -174,13 +173,14 @@ def _adopt(  # noqa: PLR0913  as `install`
         input_name=feats,
         dimension=size,
         sample_rate_hz=RATE_HZ,
-        features=published.FEATURES,
-        normalisation=published.NORMALISATION,
+        features=FEATURES,
+        normalisation=NORMALISATION,
         licence=licence,
         source=source,
         centres="none: vectors are compared as they are, and the thresholds of CAM++ do not hold",
         wide=(0.0,) * size,
         narrow=(0.0,) * size,
+        line=(0.0,) * size,
     )
     published.write(place / "new", data, manifest)
 
@@ -201,11 +201,17 @@ def _tried(data: bytes, *, dimension: int | None, input_name: str | None) -> tup
 
 
 def _is_ready(folder: Path) -> bool:
+    return not _fault(folder)
+
+
+def _fault(folder: Path) -> str:
+    """Why a folder holds no model that can be used; empty if it does."""
     kind = Provenance if folder.name == SEGMENTATION else Manifest
     try:
-        return (folder / kind.read(folder).file).is_file()
-    except ManifestError:
-        return False
+        file = folder / kind.read(folder).file
+    except ManifestError as error:
+        return str(error)
+    return "" if file.is_file() else f"{file} is missing; fetch the model again"
 
 
 @contextmanager

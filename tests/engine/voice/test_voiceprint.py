@@ -3,10 +3,13 @@
 import math
 from dataclasses import replace
 from functools import cache
+from random import Random
 from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from engine.voice.preflight import Rules, inspect
 from engine.voice.recording import decode
@@ -15,6 +18,7 @@ from engine.voice.voiceprint import (
     SAME_SPEAKER_NARROW,
     SAME_SPEAKER_WIDE,
     SamplePrint,
+    outliers,
     predicted_score,
     quality,
     score,
@@ -31,6 +35,23 @@ CLEAN = SamplePrint(
     clip_ratio=0.0,
     consistency=0.80,
     narrow_band=False,
+)
+GRADES = ("Poor", "Average", "Good", "High")
+VECTORS = (
+    st.lists(st.floats(-1, 1, width=32), min_size=8, max_size=8)
+    .map(lambda row: np.array(row, np.float32))
+    .filter(lambda row: bool(np.linalg.norm(row) > 0.1))
+)
+SAMPLES = st.builds(
+    SamplePrint,
+    vector=VECTORS,
+    narrow_vector=VECTORS,
+    speech_s=st.floats(0.5, 60),
+    audio_s=st.just(60.0),
+    snr_db=st.floats(-10, 60),
+    clip_ratio=st.floats(0, 0.2),
+    consistency=st.floats(0, 1),
+    narrow_band=st.booleans(),
 )
 
 
@@ -90,6 +111,7 @@ def test_each_measure_moves_the_grade_its_way() -> None:
         {"consistency": 0.6},
         {"clip_ratio": 0.02},
         {"narrow_band": True},
+        {"narrow_band": True, "line": True},
     ]
     for change in changes:
         worse = replace(CLEAN, **change)
@@ -141,3 +163,59 @@ def test_other_peoples_voices_are_strangers_to_251() -> None:
     crowd = [voice().embed(load(paths[0])) for paths in list(speakers(corpus).values())[::10]]
     prints = [voiceprint([replace(CLEAN, vector=vector)], centre) for vector in crowd]
     assert max(score(a, b) for a in known for b in prints) < SAME_SPEAKER_WIDE
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(SAMPLES, min_size=1, max_size=6), st.randoms(use_true_random=False), st.booleans())
+def test_what_is_withdrawn_leaves_no_trace(samples: list[SamplePrint], rng: Random, narrow: bool) -> None:  # noqa: FBT001
+    centre = np.full(8, 0.1, np.float32)
+    before = voiceprint(samples, centre, narrow_band=narrow)
+    shuffled = rng.sample(samples, len(samples))
+    assert voiceprint(shuffled, centre, narrow_band=narrow).tobytes() == before.tobytes()
+    with_one_more = [*shuffled, samples[0]]
+    with_one_more.pop()
+    assert voiceprint(with_one_more, centre, narrow_band=narrow).tobytes() == before.tobytes()
+
+
+@settings(max_examples=100, deadline=None)
+@given(SAMPLES, st.floats(0, 30), st.floats(0, 40), st.booleans())
+def test_more_speech_and_less_noise_never_lower_the_grade(
+    sample: SamplePrint,
+    more_s: float,
+    more_db: float,
+    complete: bool,  # noqa: FBT001
+) -> None:
+    for better in (
+        replace(sample, speech_s=sample.speech_s + more_s),
+        replace(sample, snr_db=sample.snr_db + more_db),
+        replace(sample, clip_ratio=sample.clip_ratio / 2),
+    ):
+        assert predicted_score([better]) >= predicted_score([sample]) - 1e-9
+        assert GRADES.index(quality([better], complete=complete)) >= GRADES.index(quality([sample], complete=complete))
+
+
+@settings(max_examples=100, deadline=None)
+@given(SAMPLES, st.integers(1, 5))
+def test_another_sample_as_good_that_agrees_never_lowers_the_grade(sample: SamplePrint, count: int) -> None:
+    some = [sample] * count
+    assert predicted_score([*some, sample]) >= predicted_score(some) - 1e-6
+    assert GRADES.index(quality([*some, sample], complete=True)) >= GRADES.index(quality(some, complete=True))
+
+
+def test_a_strangers_sample_is_found_among_three_and_of_two_nobody_can_say() -> None:
+    first, second, *_ = people()
+    wide, narrow = voice().centre(narrow_band=False), voice().centre(narrow_band=True)
+    own = [sample(first, number) for number in range(3)]
+    assert outliers(own, wide=wide, narrow=narrow) == ()
+    assert outliers([own[0], sample(second, 0), own[1]], wide=wide, narrow=narrow) == (1,)
+    assert outliers([own[0], sample(second, 0, rate_hz=8000), own[1], own[2]], wide=wide, narrow=narrow) == (1,)
+    assert outliers([own[0], sample(second, 0)], wide=wide, narrow=narrow) == ()
+    assert outliers([], wide=wide, narrow=narrow) == ()
+
+
+def test_a_noisy_sample_weighs_less_than_a_clean_one_of_its_length() -> None:
+    centre = np.zeros(192, np.float32)
+    clean = replace(CLEAN, vector=np.eye(192, dtype=np.float32)[0])
+    noisy = replace(CLEAN, vector=np.eye(192, dtype=np.float32)[1], snr_db=3.0, consistency=0.5)
+    found = voiceprint([clean, noisy], centre)
+    assert found[0] > 1.3 * found[1] > 0
