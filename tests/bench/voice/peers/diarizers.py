@@ -33,7 +33,7 @@ _FRAME = 270  # samples between two frames of segmentation
 _FIRST = 360  # samples before the first one
 _LEAST_S = 0.5
 _FEW = 12  # vectors; speaker-diarization-3.1's own least size of a group
-_FAR = {"windows": 0.62, "pyannote": 1.05}  # cosine distance; euclidean distance of vectors of unit length
+_FAR = {"windows": 0.62, "pyannote": 0.62}  # cosine distance; euclidean distance of vectors of unit length
 _CLASSES = np.array([(0, 0, 0), (1, 0, 0), (0, 1, 0), (0, 0, 1), (1, 1, 0), (1, 0, 1), (0, 1, 1)], np.float32)
 _NARROW_DB = -50.0
 
