@@ -84,10 +84,10 @@ class Task:
 
 
 def tasks(*, quick: bool) -> list[Task]:
-    """Telephone calls of every pair, some of them in other kinds, and meetings."""
+    """Telephone calls of every pair, some of them in other kinds, and meetings, of which a quick run has none."""
     every = range(_QUICK if quick else _CALLS)
     found = [Task(kind, n) for kind in (*ONE, TWO) for n in every if kind == "telephone" or n % _EVERY == 0]
-    return found + [Task(MEETING, n) for n in range(len(meetings.meetings()))]
+    return found if quick else found + [Task(MEETING, n) for n in range(len(meetings.meetings()))]
 
 
 def heard(task: Task) -> tuple[Read, tuple[Said, ...]]:
