@@ -91,7 +91,8 @@ async def _hear_and_work(parts: Parts) -> None:
         parts.fate.reason = f"the model {engine.model} can't be used: {error}"
         parts.fate.broken.set()
         return
-    await asyncio.gather(*(lane.run() for lane in parts.hearing))
+    # with exceptions as results, or the first lane to end would cut the others short
+    await asyncio.gather(*(lane.run() for lane in parts.hearing), return_exceptions=True)
 
 
 async def _tidy(parts: Parts) -> None:
