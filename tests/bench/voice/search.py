@@ -49,7 +49,8 @@ def measured(voices: int) -> Search:
         is_narrow = bool(number % 2)
         whose = int(rng.integers(voices))
         vector = shelf.vectors(narrow_band=is_narrow)[whose] + voice().centre(narrow_band=is_narrow)
-        probe = Print(vector, vector, is_narrow, 10.0, np.zeros((0,), np.uint32), "")
+        unheard = np.zeros((0,), np.uint32)
+        probe = Print(vector, vector, is_narrow, 10.0, unheard, unheard, "")
         began = time.process_time()
         match = gallery._search(probe, SpeakerId("nobody"))  # noqa: SLF001
         spent.append(1000 * (time.process_time() - began))

@@ -133,7 +133,7 @@ async def test_a_redirect_leads_nowhere_private(
     deaf: Rc, shelf: Shelf, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # loopback plays the public address here
-    monkeypatch.setattr("engine.download.is_public", lambda address: address == "127.0.0.1")
+    monkeypatch.setattr("engine.addresses.is_public", lambda address: address == "127.0.0.1")
     await ask(deaf, f"{shelf.url}/inside", receiver)
     assert await error(receiver) == ("forbidden_source", "contentUri")
     assert shelf.asked == ["/inside"]
