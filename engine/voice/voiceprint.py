@@ -167,8 +167,8 @@ def predicted_score(samples: Sequence[SamplePrint]) -> float:
     on 790 samples of 10 further speakers, where from 0.70 up none was missed):
     -0.086 + 0.104 ln(speech in 0.5 to 30 s) + 0.0052 SNR (0 to 30 dB) + 0.72 consistency - 2.79 clip ratio (to 0.05)
     - 0.12 narrow band - 0.20 telephone line. The last two stood as one of 0.20 until lines were told apart: of nine
-    people under 20 conditions, on whom they were chosen, the rank correlation went from 0.57 to 0.70, of two others
-    from 0.49 to 0.64, and nobody graded Good or High scored under 0.6.
+    people under 20 conditions, on whom they were chosen, the rank correlation went from 0.57 to 0.70, of four others
+    from 0.50 to 0.66, and nobody graded Good or High scored under 0.6.
     For several samples: speech is their sum, all others means weighted by speech; consistency is that within the
     samples or that of the worst sample with the others, whichever is less, so that one stranger's sample spoils it.
     """
