@@ -21,9 +21,10 @@ from engine.voice.voice import Voice
 from engine.voice.voiceprint import Vector, centred
 
 WINDOW_S = 1.5
-_HOP_S = 0.75  # between two windows where all of them are heard
+_HOP_S = 0.75  # from one window to the next in a stretch that is judged
 _MOST = 24  # windows of a stretch; 276 pairs hold the 10th percentile well, and bound the time
-_NEAR_S = 0.1  # a window so near to the edge of a stretch speaks for the edge
+_NEAR_S = 0.1  # windows so near to each other are one, or a border that moves a little would have all heard again
+_AROUND_S = 1.0  # of a stretch is listened to as well, for the same reason
 _FEW, _MANY = 24, 480  # windows to begin with: grouping costs the square of them
 _APART_S = 10.0  # from one of these to the next, in a long recording
 
@@ -71,27 +72,26 @@ class Hearing:
         """Hear windows spread evenly over all speech: a few, enough to know who speaks most; or one after the other."""
         speech_s = float(self._before[-1]) / RATE_HZ
         most = _MANY if closely else max(_FEW, round(speech_s / _APART_S))
-        last = len(_grid(0.0, speech_s)) - 1
-        places = np.linspace(0, last, min(most, int(speech_s / WINDOW_S)))
-        self.spread = tuple(_named(_HOP_S * round(place)) for place in places.tolist())
+        self.spread = _evenly(0.0, speech_s, min(most, int(speech_s / WINDOW_S)))
         self.raw(self.spread)
 
-    def windows(self, at: Span) -> list[float]:
-        """The windows that a stretch is judged by: every 0.75 s, at most 24, and one at each edge."""
+    def windows(self, at: Span) -> tuple[float, ...]:
+        """The windows that a stretch is judged by: from edge to edge, every 0.75 s, or 24; heard ones if near."""
         start, end = self._spoken(at)
-        if end - start < WINDOW_S:
-            return []
-        inner = _grid(start, end)
-        if len(inner) > _MOST:
-            inner = [inner[round(place)] for place in np.linspace(0, len(inner) - 1, _MOST).tolist()]
-        edges = [edge for edge in (start, end - WINDOW_S) if all(abs(edge - one) > _NEAR_S for one in inner)]
-        return sorted({*inner, *map(_named, edges)})
+        count = max(2, int((end - start - WINDOW_S) / _HOP_S + 1)) if end - start >= WINDOW_S else 0
+        heard = np.array([*self.heard, np.inf])
+        nearest = {
+            window: float(heard[np.abs(heard - window).argmin()]) for window in _evenly(start, end, min(count, _MOST))
+        }
+        return tuple(one if abs(one - window) <= _NEAR_S else window for window, one in nearest.items())
 
     def closer(self, at: Span) -> bool:
-        """Hear the windows of a stretch that are midway between those that were heard; tells whether there were any."""
-        wanted = self.windows(at)
-        known = [-1, *(number for number, window in enumerate(wanted) if window in self._raw), len(wanted)]
-        midway = [wanted[(left + right) // 2] for left, right in pairwise(known) if right - left > 1]
+        """Hear windows of a stretch midway between where something was heard; tells whether there was a gap."""
+        wanted, heard = self.windows(at), np.array(self.heard)
+        known = [n for n, window in enumerate(wanted) if np.abs(heard - window).min(initial=_HOP_S) <= _HOP_S / 2]
+        midway = [
+            wanted[(left + right) // 2] for left, right in pairwise([-1, *known, len(wanted)]) if right - left > 1
+        ]
         self.raw(midway)
         return bool(midway)
 
@@ -110,8 +110,10 @@ class Hearing:
     def listen(self, at: Span) -> Turns:
         """Who of several talks when in a stretch."""
         if not self.is_listened(at):
-            start, end = round(at.start_s * RATE_HZ), round(at.end_s * RATE_HZ)
-            self.listened.append(Listened(at, self._voice.turns(self._samples[start:end]).later(at.start_s)))
+            start = max(0, round((at.start_s - _AROUND_S) * RATE_HZ))
+            end = min(len(self._samples), round((at.end_s + _AROUND_S) * RATE_HZ))
+            turns = self._voice.turns(self._samples[start:end]).later(start / RATE_HZ)
+            self.listened.append(Listened(Span(start / RATE_HZ, max(at.end_s, end / RATE_HZ)), turns))
         around = (one for one in self.listened if one.at.start_s <= at.start_s and at.end_s <= one.at.end_s)
         return next(around).turns.between(at)
 
@@ -150,11 +152,6 @@ class Hearing:
         return found[0], found[1]
 
 
-def _grid(start: float, end: float) -> list[float]:
-    """The windows between two seconds of speech."""
-    first, last = np.ceil(start / _HOP_S - 1e-6), np.floor((end - WINDOW_S) / _HOP_S + 1e-6)
-    return [_named(_HOP_S * number) for number in range(int(first), int(last) + 1)]
-
-
-def _named(window: float) -> float:
-    return round(window, 3)
+def _evenly(start: float, end: float, count: int) -> tuple[float, ...]:
+    """So many windows between two seconds of speech, from the one to the other."""
+    return tuple(round(window, 3) for window in np.linspace(start, end - WINDOW_S, count).tolist())

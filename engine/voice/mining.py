@@ -73,9 +73,13 @@ class Miner:
                 usable.append(verdict)
             elif verdict:
                 refused.append(Refused(at.start_s, at.end_s, verdict))
+                if alike and alike < ALIKE[-1] and now.people == 1 and verdict.code in MANY_VOICES:
+                    break  # several there are, so they must be told apart more finely
         refusal = None
-        if not usable:  # of the best one
-            refusal = refused[0].failure if refused else refusals.nobody_alone(now.others, now.leg.spans())
+        if not usable:  # of the best one; where several speak, that they do is why the rest is too short
+            told = [one.failure for one in refused if now.people > 1 and one.failure.code in MANY_VOICES]
+            told += [one.failure for one in refused] or [refusals.nobody_alone(now.others, now.leg.spans())]
+            refusal = told[0]
         return replace(now, windows=tuple(usable), refused=tuple(refused), refusal=refusal)
 
     def _of_one(self, found: Found, alike: float) -> Found:

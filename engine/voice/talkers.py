@@ -67,14 +67,14 @@ def others(hearing: Hearing, people: Sequence[Talker], one: Talker) -> tuple[Spa
             if after - before > WINDOW_S and not {before, after} & own:
                 found += hearing.places(before, after - before)
         for listened in hearing.listened:
-            found += _of_others(hearing, listened.turns, listened.at, own)
+            found += _of_others(hearing, listened.turns, own)
     return merged(found)
 
 
-def _of_others(hearing: Hearing, turns: Turns, at: Span, own: set[float]) -> list[Span]:
+def _of_others(hearing: Hearing, turns: Turns, own: set[float]) -> list[Span]:
     """Turns of those local speakers of whom most windows are somebody else's, or who have none."""
     votes: dict[int, int] = dict.fromkeys((run.local_speaker for run in turns.runs), 0)
-    for window in hearing.windows(at):
+    for window in hearing.heard:
         middle_s = hearing.middle_s(window)
         for run in turns.runs:
             if run.start_s <= middle_s < run.end_s:
