@@ -25,7 +25,7 @@ _HOP_S = 0.75  # from one window to the next in a stretch that is judged
 _MOST = 24  # windows of a stretch; 276 pairs hold the 10th percentile well, and bound the time
 _NEAR_S = 0.1  # windows so near to each other are one, or a border that moves a little would have all heard again
 _AROUND_S = 1.0  # of a stretch is listened to as well, for the same reason
-_FEW, _MANY = 24, 480  # windows to begin with: grouping costs the square of them
+_FEW, _MANY = 64, 480  # windows to begin with: grouping costs the square of them
 _APART_S = 10.0  # from one of these to the next, in a long recording
 
 
