@@ -4,20 +4,22 @@ In: 16 kHz mono samples. Out: raw vectors, neither centred nor of unit length. W
 long as it takes the features of `fbank` with their mean removed and gives one vector per row of a batch.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from engine.voice.fbank import HOP, WINDOW, fbank, normalised
-from engine.voice.samples import RATE_HZ, Samples, floats
+from engine.voice.samples import RATE_HZ
 from engine.voice.speech import session
 
 Vector = NDArray[np.float32]
 
 MIN_S = 0.5  # less holds no voice; the network needs a few frames to take a deviation over
 _CHUNK_S = 30.0  # the longest that goes through in one piece, which bounds memory to some 100 MB
+_SIDE_BY_SIDE = 6  # windows
 _BATCH_S = 9.0  # so many seconds of windows go through side by side; larger batches take memory and win no time
 
 
@@ -57,14 +59,11 @@ class Embedder:
         size = max(1, int(_BATCH_S / length_s))
         return np.concatenate([self._run(batch[at : at + size]) for at in range(0, count, size)])
 
-    def at(self, samples: Samples, starts: Sequence[int], *, length_s: float) -> Vector:
-        """Raw vectors of windows that begin at given samples, (len(starts), dimension), each normalised on its own."""
-        length, size = round(length_s * RATE_HZ), max(1, int(_BATCH_S / length_s))
-        found = []
-        for at in range(0, len(starts), size):
-            windows = [fbank(floats(samples[start : start + length])) for start in starts[at : at + size]]
-            found.append(self._run(normalised(np.stack(windows))))
-        return np.concatenate(found) if found else np.zeros((0, 0), np.float32)
+    def each(self, sounds: Iterable[NDArray[np.float32]]) -> Iterator[Vector]:
+        """Raw vectors of sounds of equal length, one by one, each normalised on its own."""
+        features = map(fbank, sounds)
+        while few := list(islice(features, _SIDE_BY_SIDE)):
+            yield from self._run(normalised(np.stack(few)))
 
     def _run(self, features: NDArray[np.float32]) -> Vector:
         vectors: Vector = self._session.run(None, {self._input: features})[0]

@@ -17,7 +17,7 @@ from engine.voice.samples import RATE_HZ
 from engine.voice.scan import Scan
 from engine.voice.speech import CHUNK, Span
 from engine.voice.voice import Voice
-from engine.voice.voiceprint import Vector, unit
+from engine.voice.voiceprint import unit
 
 _SILENCE = 1e-10  # power of -100 dBFS, under any converter's noise
 _SPEECH_P, _QUIET_P = 0.7, 0.2  # chunks over the one surely are speech, under the other surely are not
@@ -30,7 +30,6 @@ _RUMBLE_LINES = 4  # of 31.25 Hz: what is below 125 Hz is hum and rumble, which 
 _HANN_POWER = 0.375 * CHUNK * CHUNK / 2  # of a square wave's lines under a Hann window
 _SNR_MAX_DB = 60.0  # digital silence between words would give any number
 _CONSISTENCY_S, _CONSISTENCY_HOP_S = 3.0, 1.5
-_VOICES_S, _VOICES_HOP_S = 1.5, 0.75
 _PIECE = 1 << 20
 _DIGITS = {
     "duration_s": 3,
@@ -48,7 +47,7 @@ _DIGITS = {
     "overlap": 3,
 }
 _PARTED_LEAST = 4
-_MOST_WINDOWS = 24  # of each kind; 276 pairs hold the 10th percentile well, and bound the time
+_MOST_WINDOWS = 24  # as the grades were fitted
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,17 +126,11 @@ def sound(seen: Scan, samples: NDArray[np.float32]) -> tuple[Sound, NDArray[np.f
     return measured, spoken
 
 
-def with_voices(voice: Voice, measured: Sound, samples: NDArray[np.float32], spoken: NDArray[np.float32]) -> Measures:
-    """Add what the voices in a stretch are like, which takes ten times as long as everything else."""
-    p10, parted = voices(voice, spoken, narrow_band=measured.narrow_band)
+def with_voices(measured: Sound, *, vectors: NDArray[np.float32], overlap: float, consistency: float) -> Measures:
+    """Add what the voices in a stretch are like; `vectors` of its windows of 1.5 s, centred."""
     fields = {name: getattr(measured, name) for name in Sound.__dataclass_fields__}
-    return Measures(
-        **fields,
-        consistency=consistency(voice, spoken),
-        voices_p10=p10,
-        voices_parted=parted,
-        overlap=voice.turns(samples).overlap_share,
-    )
+    p10, parted = likenesses(vectors)
+    return Measures(**fields, consistency=consistency, voices_p10=p10, voices_parted=parted, overlap=overlap)
 
 
 def longest_pause_s(found: tuple[Span, ...]) -> float:
@@ -228,9 +221,12 @@ def is_line(spectrum: NDArray[np.float64]) -> bool:
 
 
 def bandwidth_hz(spectrum: NDArray[np.float64]) -> int:
-    """Upper edge of the highest 250 Hz in which a spectrum is within 58 dB of its mean in 0.3 to 3.4 kHz; 0 of none."""
+    """Upper edge of the highest 250 Hz in which a spectrum is within 58 dB of its mean in 0.3 to 3.4 kHz; 0 of none.
+
+    What is in the telephone's band reaches 4 kHz: beyond are the resampler's mirror images.
+    """
     floor = _between_hz(spectrum, 300, 3400) * 10 ** (_NARROW_DB / 10)
-    edges = range(8000, 0, -_BAND_STEP_HZ)
+    edges = range(4000 if is_narrow(spectrum) else 8000, 0, -_BAND_STEP_HZ)
     return next((hz for hz in edges if floor and _between_hz(spectrum, hz - _BAND_STEP_HZ, hz) > floor), 0)
 
 
@@ -242,41 +238,36 @@ def _between_hz(spectrum: NDArray[np.float64], low: float, high: float) -> float
 def consistency(voice: Voice, spoken: NDArray[np.float32]) -> float:
     """Mean raw cosine of all pairs of 3 s windows of the speech; how alike the voice stays to itself."""
     found = voice.windows(spoken, length_s=_CONSISTENCY_S, hop_s=_CONSISTENCY_HOP_S, most=_MOST_WINDOWS)
-    pairs = _cosines([unit(vector) for vector in found])
+    pairs = _cosines(np.array([unit(vector) for vector in found]))
     return float(pairs.mean()) if len(pairs) else math.nan
 
 
-def voices(voice: Voice, spoken: NDArray[np.float32], *, narrow_band: bool) -> tuple[float, float]:
-    """Two likenesses of the 1.5 s windows of the speech, both low where voices change; NaN under two and four windows.
+def likenesses(vectors: NDArray[np.float32]) -> tuple[float, float]:
+    """Two likenesses of centred windows of 1.5 s, (windows, 192), both low where voices change; NaN under two and four.
 
-    The first is the 10th percentile of the centred cosines of all pairs. The second parts the windows in two by the
-    sign of their first principal axis, and is the cosine of the means of the two parts: somebody who speaks for less
-    than a tenth moves the first little, and whoever speaks is most like the others in the second. On read speech, clean
-    and through 16 kbit/s telephone MP3, the second was 0.73 and more for one person and 0.70 and less for two who took
+    The first is the 10th percentile of the cosines of all pairs. The second parts the windows in two by the sign of
+    their first principal axis, and is the cosine of the means of the two parts: somebody who speaks for less than a
+    tenth moves the first little, and whoever speaks is most like the others in the second. On read speech, clean and
+    through 16 kbit/s telephone MP3, the second was 0.73 and more for one person and 0.70 and less for two who took
     turns every 1.5 to 3.5 s.
     """
-    found = voice.windows(spoken, length_s=_VOICES_S, hop_s=_VOICES_HOP_S, most=_MOST_WINDOWS)
-    centre = voice.centre(narrow_band=narrow_band)
-    vectors = [unit(unit(vector) - centre) for vector in found]
     pairs = _cosines(vectors)
     return float(np.percentile(pairs, 10)) if len(pairs) else math.nan, _parted(vectors)
 
 
-def _parted(vectors: list[Vector]) -> float:
+def _parted(vectors: NDArray[np.float32]) -> float:
     if len(vectors) < _PARTED_LEAST:
         return math.nan
-    together = np.stack(vectors)
-    along = np.linalg.svd(together - together.mean(axis=0), full_matrices=False)[0][:, 0] > 0
+    along = np.linalg.svd(vectors - vectors.mean(axis=0), full_matrices=False)[0][:, 0] > 0
     if min(along.sum(), (~along).sum()) < 2:
         return 1.0  # one window differs: a cough, a name that was called
-    return float(unit(together[along].mean(axis=0)) @ unit(together[~along].mean(axis=0)))
+    return float(unit(vectors[along].mean(axis=0)) @ unit(vectors[~along].mean(axis=0)))
 
 
-def _cosines(vectors: list[Vector]) -> NDArray[np.float32]:
+def _cosines(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
     if len(vectors) < 2:
         return np.zeros(0, np.float32)
-    together = np.stack(vectors)
-    pairs: NDArray[np.float32] = (together @ together.T)[np.triu_indices(len(vectors), 1)]
+    pairs: NDArray[np.float32] = (vectors @ vectors.T)[np.triu_indices(len(vectors), 1)]
     return pairs
 
 

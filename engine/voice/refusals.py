@@ -10,7 +10,7 @@ from engine.voice.failure import VoiceFailure
 from engine.voice.measures import Measures, Sound
 from engine.voice.rules import Rules
 from engine.voice.scan import Scan
-from engine.voice.speech import Span, speech_s
+from engine.voice.speech import Span, speech_s, within
 
 SLACK_S = 0.05  # codecs pad to whole frames: 30.0 s of MP3 may come out as 30.04 s
 SILENT_DBFS = -60.0  # a room's own noise; nobody speaks that softly into a microphone
@@ -20,7 +20,7 @@ CLIPPED = 0.0025
 MUSIC_S = 1.0
 TONE_S = 1.0
 _FEW_S = 10.0  # of speech: a dozen windows
-_P10 = {False: 0.30, True: 0.25}  # see measures.voices; by whether the band is narrow
+_P10 = {False: 0.30, True: 0.25}  # see measures.likenesses; by whether the band is narrow
 _P10_FEW = {False: 0.40, True: 0.34}
 _PARTED, _PARTED_FEW = 0.70, 0.60
 OVERLAP = 0.04  # see measures.overlap
@@ -228,6 +228,20 @@ def unfit_voices(found: Measures, at: Span, *, people: int) -> VoiceFailure | No
     return None
 
 
+def not_alone(found: Sound, at: Span, others: Sequence[Span]) -> VoiceFailure | None:
+    """Somebody else was told apart in a stretch, though its voices are alike."""
+    own = 1 - speech_s(within(tuple(others), at.start_s, at.end_s)) / max(found.speech_s, 0.1)
+    if own >= 1 - OVERLAP:
+        return None
+    return VoiceFailure(
+        "several_voices",
+        f"one voice in {max(0.0, own):.0%} of the speech at {between(at)}, {1 - OVERLAP:.0%} needed; name the channel "
+        "the speaker is on, or cut out a stretch in which the speaker alone speaks",
+        value=max(0.0, own),
+        limit=1 - OVERLAP,
+    )
+
+
 def nobody_alone(others: Sequence[Span], spans: Sequence[Span]) -> VoiceFailure:
     """Wherever the one who is meant speaks, somebody else does too."""
     share = min(1.0, speech_s(tuple(others)) / max(speech_s(tuple(spans)), 0.1))
@@ -240,7 +254,7 @@ def nobody_alone(others: Sequence[Span], spans: Sequence[Span]) -> VoiceFailure:
     )
 
 
-def advice(found: Measures, rules: Rules) -> tuple[str, ...]:
+def advice(found: Sound, rules: Rules) -> tuple[str, ...]:
     """What is to know of a stretch that will do, as codes of `ADVICE`."""
     short = found.duration_s < rules.best_min_s - SLACK_S
     return ("narrow_band",) * found.narrow_band + ("short",) * short

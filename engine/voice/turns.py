@@ -61,6 +61,23 @@ class Turns:
         speech_s = self.overlap_s + sum(run.duration_s for run in self.runs)
         return self.overlap_s / speech_s if speech_s else 0.0
 
+    def later(self, seconds: float) -> "Turns":
+        """The same turns so many seconds later."""
+        runs = (Run(run.start_s + seconds, run.end_s + seconds, run.local_speaker) for run in self.runs)
+        return Turns(tuple(runs), tuple(Span(one.start_s + seconds, one.end_s + seconds) for one in self.overlaps))
+
+    def between(self, at: Span) -> "Turns":
+        """What of them lies in a stretch."""
+        runs = (Run(*_clipped(run, at), run.local_speaker) for run in self.runs)
+        overlaps = (Span(*_clipped(one, at)) for one in self.overlaps)
+        return Turns(
+            tuple(run for run in runs if run.duration_s > 0), tuple(one for one in overlaps if one.duration_s > 0)
+        )
+
+
+def _clipped(one: Run | Span, at: Span) -> tuple[float, float]:
+    return max(one.start_s, at.start_s), min(one.end_s, at.end_s)
+
 
 def stitched(active: Activity, firsts: NDArray[np.int64]) -> Turns:
     """Put chunks together.

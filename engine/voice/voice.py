@@ -4,7 +4,7 @@ Made once per process from the folder that `model.ensure` returned, then shared 
 thread it is made on, and onnxruntime's sessions may be called from several at once.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Self
 
@@ -83,6 +83,6 @@ class Voice:
         """Raw vectors of windows over 16 kHz samples, (windows, 192); no rows where one window doesn't fit."""
         return self._embedder.windows(samples, length_s=length_s, hop_s=hop_s, most=most)
 
-    def at(self, samples: Samples, starts: Sequence[int], *, length_s: float) -> Vector:
-        """Raw vectors of windows that begin at given samples, (len(starts), 192); all must lie inside."""
-        return self._embedder.at(samples, starts, length_s=length_s)
+    def each(self, sounds: Iterable[NDArray[np.float32]]) -> Iterator[Vector]:
+        """Raw vectors of 16 kHz sounds of equal length, one by one."""
+        return self._embedder.each(sounds)

@@ -1,10 +1,11 @@
-"""Which stretches of a recording would make good samples, best first.
+"""Which stretch of a recording would make the best sample.
 
-In: spans of speech, of what spoils a sample, and where the sound is clipped. Out: ranked stretches, by arithmetic
+In: spans of speech, of what spoils a sample, and where the sound is clipped. Out: the best stretch, by arithmetic
 alone; no network runs here.
 A stretch begins where a span begins and ends where one ends, unless somebody speaks for longer than a sample may be.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,14 +25,7 @@ _STEP_S = 2.0  # where somebody speaks without a pause, a stretch may begin ever
 _OVERLAP = 0.5  # stretches that share more than this are one choice, not two
 
 
-@dataclass(frozen=True, slots=True)
-class Stretch:
-    """A candidate: its bounds, the speech in it, and its rank among others (larger is better)."""
-
-    start_s: float
-    end_s: float
-    speech_s: float
-    rank: tuple[bool, bool, float]
+Times = NDArray[np.float64]  # in seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,16 +37,16 @@ class Lengths:
     best_max_s: float
 
 
-def ranked(  # noqa: PLR0913  all that is known along the time
+def best(  # noqa: PLR0913  all that is known along the time
     spans: tuple[Span, ...],
     *,
     duration_s: float,
     lengths: Lengths,
     clipped: NDArray[np.float32],
     spoilt: tuple[Span, ...] = (),
-    most: int,
-) -> list[Stretch]:
-    """Rank stretches of a recording, best first, each of its own material.
+    taken: Sequence[Span] = (),
+) -> Span | None:
+    """The best stretch of a recording; None of none.
 
     First come those that nothing spoils, of these those of the best length that are mostly speech; then by seconds of
     speech, less costs for pauses, clipping, what spoils and a cut word.
@@ -63,20 +57,30 @@ def ranked(  # noqa: PLR0913  all that is known along the time
         lengths: of a stretch.
         clipped: share of samples at full scale, per 32 ms.
         spoilt: where there is music, a tone or another voice, in order and apart from each other.
-        most: stretches to return.
+        taken: stretches of whose material it may hold half at most.
     """
+    bounds = sorted(_bounds(spans, duration_s=duration_s, lengths=lengths))
+    if not bounds:
+        return None
+    start, end = np.array(bounds).T
     timeline = _Timeline(spans, clipped, spoilt)
-    found = [
-        _judged(timeline, start, end, lengths) for start, end in _bounds(spans, duration_s=duration_s, lengths=lengths)
-    ]
-    found.sort(key=lambda stretch: stretch.rank, reverse=True)
-    chosen: list[Stretch] = []
-    for stretch in found:
-        if len(chosen) == most:
-            break
-        if all(_shared(stretch, other) <= _OVERLAP for other in chosen):
-            chosen.append(stretch)
-    return chosen
+    speech_s, spoilt_s, length = timeline.speech_s(start, end), timeline.spoilt_s(start, end), end - start
+    score = (
+        speech_s
+        - _PAUSE_COST * (length - speech_s)
+        - _LONG_PAUSE_COST * np.maximum(0.0, timeline.longest_pause_s(start, end) - _LONG_PAUSE_S)
+        - _CLIP_COST * timeline.clipped(start, end)
+        - _SPOILT_COST * spoilt_s
+        - _CUT_COST * timeline.is_speech(end)
+    )
+    is_clean = spoilt_s < _SPOILT_S
+    is_best = (length >= lengths.best_min_s - 1e-6) & (speech_s >= _DENSITY * length)
+    is_free = np.ones(len(length), np.bool_)
+    for other in taken:
+        shared = np.minimum(end, other.end_s) - np.maximum(start, other.start_s)
+        is_free &= shared <= _OVERLAP * np.minimum(length, other.duration_s)
+    best = int(np.lexsort((-start, np.round(score, 6), is_best, is_clean, is_free))[-1])  # the earliest of equals
+    return Span(*bounds[best]) if is_free[best] else None
 
 
 def _bounds(spans: tuple[Span, ...], *, duration_s: float, lengths: Lengths) -> set[tuple[float, float]]:
@@ -104,28 +108,6 @@ def _fitted(start: float, end: float, *, duration_s: float, min_s: float) -> tup
     return start, end
 
 
-def _judged(timeline: "_Timeline", start: float, end: float, lengths: Lengths) -> Stretch:
-    length = end - start
-    speech_s = timeline.speech_s(start, end)
-    score = (
-        speech_s
-        - _PAUSE_COST * (length - speech_s)
-        - _LONG_PAUSE_COST * max(0.0, timeline.longest_pause_s(start, end) - _LONG_PAUSE_S)
-        - _CLIP_COST * timeline.clipped(start, end)
-        - _SPOILT_COST * timeline.spoilt_s(start, end)
-        - _CUT_COST * timeline.is_speech(end)
-    )
-    is_clean = timeline.spoilt_s(start, end) < _SPOILT_S
-    is_best = length >= lengths.best_min_s - 1e-6 and speech_s >= _DENSITY * length
-    return Stretch(start, end, speech_s, (is_clean, is_best, score))
-
-
-def _shared(a: Stretch, b: Stretch) -> float:
-    """What two stretches share, of the shorter one."""
-    common = min(a.end_s, b.end_s) - max(a.start_s, b.start_s)
-    return max(0.0, common) / min(a.end_s - a.start_s, b.end_s - b.start_s)
-
-
 class _Timeline:
     """Spans and clipping summed up along the time, so that a stretch costs a few look-ups."""
 
@@ -135,23 +117,25 @@ class _Timeline:
         self._pauses = self._starts[1:] - self._ends[:-1]
         self._clipped = np.concatenate([[0.0], np.cumsum(clipped, dtype=np.float64)])
 
-    def speech_s(self, start: float, end: float) -> float:
+    def speech_s(self, start: Times, end: Times) -> Times:
         return self._speech.until(end) - self._speech.until(start)
 
-    def spoilt_s(self, start: float, end: float) -> float:
+    def spoilt_s(self, start: Times, end: Times) -> Times:
         return self._spoilt.until(end) - self._spoilt.until(start)
 
-    def is_speech(self, time: float) -> bool:
-        number = int(np.searchsorted(self._starts, time - 1e-6)) - 1
-        return number >= 0 and time < float(self._ends[number]) - 1e-6
+    def is_speech(self, time: Times) -> NDArray[np.bool_]:
+        number = np.searchsorted(self._starts, time - 1e-6) - 1
+        return np.asarray((number >= 0) & (time < self._ends[number] - 1e-6))
 
-    def longest_pause_s(self, start: float, end: float) -> float:
-        first, last = np.searchsorted(self._ends, start), np.searchsorted(self._starts, end)
-        return float(self._pauses[first : last - 1].max(initial=0.0))
+    def longest_pause_s(self, start: Times, end: Times) -> Times:
+        first, last = np.searchsorted(self._ends, start), np.searchsorted(self._starts, end) - 1
+        ranges = np.stack([first, np.maximum(first, last)], axis=1).ravel()
+        longest = np.maximum.reduceat(np.append(self._pauses, [0.0, 0.0]), ranges)[::2]
+        return np.where(first < last, longest, 0.0)
 
-    def clipped(self, start: float, end: float) -> float:
-        first, last = (min(int(time / CHUNK_S), len(self._clipped) - 1) for time in (start, end))
-        return float(self._clipped[last] - self._clipped[first]) / max(1, last - first)
+    def clipped(self, start: Times, end: Times) -> Times:
+        first, last = (np.minimum((time / CHUNK_S).astype(int), len(self._clipped) - 1) for time in (start, end))
+        return np.asarray((self._clipped[last] - self._clipped[first]) / np.maximum(1, last - first))
 
 
 class _Summed:
@@ -162,9 +146,8 @@ class _Summed:
         self.ends = np.array([span.end_s for span in spans])
         self._before = np.concatenate([[0.0], np.cumsum(self.ends - self.starts)])
 
-    def until(self, time: float) -> float:
+    def until(self, time: Times) -> Times:
         """Seconds of them before a time."""
-        number = int(np.searchsorted(self.starts, time))
-        if number == 0:
-            return 0.0
-        return float(self._before[number] - max(0.0, self.ends[number - 1] - time))
+        number = np.searchsorted(self.starts, time)
+        over = np.append(self.ends, 0.0)[number - 1] - time  # of the last one that began
+        return np.asarray(self._before[number] - np.where(number > 0, np.maximum(0.0, over), 0.0))

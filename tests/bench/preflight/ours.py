@@ -9,8 +9,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-from engine.voice import measures, preflight
+from engine.voice import measures, mining, preflight
 from engine.voice.apart import Decoders
+from engine.voice.hearing import Hearing
 from engine.voice.recording import Recording
 from engine.voice.voice import Voice
 from tests.bench.preflight.serving import Steps, own_clock, serve
@@ -21,10 +22,15 @@ _WATCHED = (
     (preflight, "scan", "music and tones"),
     (preflight, "split", "legs"),
     (preflight, "_chosen", "legs"),
-    (preflight, "_ranked", "ranking"),
+    (mining, "scan", "music and tones"),
+    (mining, "_best", "ranking"),
     (measures, "sound", "measures"),
-    (preflight, "_listened", "who speaks"),
-    (measures, "with_voices", "voices"),
+    (mining, "talkers", "who speaks"),
+    (mining, "others", "who speaks"),
+    (Hearing, "look", "look"),
+    (Hearing, "raw", "windows"),
+    (Voice, "turns", "turns"),
+    (measures, "consistency", "consistency"),
 )
 
 

