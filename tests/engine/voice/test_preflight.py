@@ -72,10 +72,10 @@ def test_the_engine_measures_what_the_workshop_measured() -> None:
     assert print_.vector.shape == (192,)
 
 
-@pytest.mark.parametrize(("reader", "seconds", "skip"), [("1998", 6.1, 0), ("367", 8.0, 2), ("533", 6.2, 7)])
+@pytest.mark.parametrize(("reader", "seconds", "skip"), [("1998", 8.0, 0), ("367", 8.0, 2), ("533", 6.2, 7)])
 def test_a_short_recording_of_one_voice_is_taken(reader: str, seconds: float, skip: int) -> None:
     readers()  # the ones of 177 short recordings whose windows are least alike
-    assert choose(voice(), recording(said(reader, seconds=seconds, skip=skip)), RULES).measures.voices_p10 < 0.415
+    assert choose(voice(), recording(said(reader, seconds=seconds, skip=skip)), RULES).measures.voices_p10 < 0.41
 
 
 def test_a_clipped_stretch_is_passed_over() -> None:
