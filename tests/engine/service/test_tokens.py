@@ -79,7 +79,7 @@ async def test_what_opens_the_api(deaf: Rc, settings: Settings) -> None:
     assert await code(signed(aud="another")) == (401, "OAU-129")
     assert await code(signed(exp=1)) == (401, "OAU-128")
     assert await code(signed(scope="ReadCallLog")) == (403, "CMN-401")
-    assert await code("Bearer " + jwt.encode(claims, None, "none")) == (401, "OAU-129")
+    assert await code("Bearer " + jwt.encode(claims, "", "none")) == (401, "OAU-129")
     assert await code("Bearer " + credential(settings)) == (401, "OAU-129")  # a credential is no token
     assert (await ask(deaf, settings, assertion=token)).status == 400  # and a token no credential
 
