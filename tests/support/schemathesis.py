@@ -1,4 +1,4 @@
-"""schemathesis against a running server: every answer that the server's own OpenAPI document doesn't describe is found."""
+"""schemathesis against a running server: answers that the server's own OpenAPI document doesn't describe are found."""
 
 import asyncio
 import json
