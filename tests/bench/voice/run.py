@@ -4,13 +4,11 @@ In: nothing, or QUICK=1 for a small part of the trials without peers and grades.
 Exit 0 whether or not the bars hold. Whose speech it is, and what is disjoint from what, is told in `trials`.
 """
 
-import importlib
 import os
 import statistics
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict
-from importlib.util import find_spec
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -21,7 +19,7 @@ from tests.bench import environments, report
 from tests.bench.mining import predictor
 from tests.bench.mining.run import shown
 from tests.bench.report import Bar
-from tests.bench.voice import search, throughput, vectors
+from tests.bench.voice import diarization, search, throughput, vectors
 from tests.bench.voice.known_again import Verified, verified
 from tests.bench.voice.openset import CANDIDATES, OpenSet, searched
 from tests.bench.voice.sounds import CONDITIONS
@@ -34,7 +32,6 @@ _REPORT = Path("build/bench/voice.json")
 _PINS = Path(__file__).with_name("peers.txt")
 _SHARED = ("numpy", "onnxruntime")
 _PEERS_HEAR = {"ge2e": CONDITIONS, "reference": ("clean",)}
-_DIARIZATION = "tests.bench.voice.diarization"
 
 
 def main() -> None:
@@ -56,7 +53,7 @@ def main() -> None:
     graded = [] if quick else _graded()
     bars = [*known_again.bars(), *_of_searched(found), *_of_throughput(enrolled), _of_search(one_of_many)]
     bars += _grades(graded)
-    more = importlib.import_module(_DIARIZATION).measure() if find_spec(_DIARIZATION) else []
+    more, _ = diarization.measure(quick=quick)
     report.bars("Bars" + (" (quick run: too few trials to mean much)" if quick else ""), [*bars, *more])
     report.write(
         _REPORT,
