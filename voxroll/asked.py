@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from engine.voice.failure import VoiceFailure
-from voxroll import manifest
-from voxroll.manifest import BadRow, Row
+from worker.contract import manifest
+from worker.contract.rows import BadRow, Row
 
 _SUFFIXES = frozenset(
     f".{name}"
@@ -94,6 +94,9 @@ def _of_row(path: Path, row: Row | BadRow) -> Asked:
     """A row as a recording; paths count from the manifest's folder."""
     if isinstance(row, BadRow):
         return Asked(file=path, line=row.line, refusal=VoiceFailure("bad_row", str(row)))
+    if row.consent is False:
+        why = f"line {row.line}, consent: the speaker has not agreed; nothing is done with the recording"
+        return Asked(file=path, line=row.line, speaker_id=row.speaker_id, refusal=VoiceFailure("no_consent", why))
     asked = Asked(file=path.parent / row.source, line=row.line, channel=row.channel, speaker_id=row.speaker_id)
     if not _ADDRESS.match(row.source):
         return asked

@@ -14,6 +14,7 @@ from urllib.parse import unquote, urlsplit
 
 from config.points import point
 from config.settings import Settings
+from worker.contract.ids import is_speaker_id
 from worker.enrollment.errors import RequestError
 from worker.enrollment.facts import (
     BatchJoined,
@@ -31,7 +32,6 @@ from worker.queue import jobs
 from worker.queue.jobs import Queue
 from worker.store.status import StatusStore, Stored
 
-_SPEAKER_ID = re.compile(r"[a-zA-Z0-9_]{1,128}")
 _BATCH = re.compile(r"[a-zA-Z0-9_.-]{1,64}")
 _MOST_RECORDINGS = 20  # of one speaker; keeps a record small, and five samples are the API's own advice
 _MAY_PASS = frozenset({"not_found", "unreadable_source", "forbidden_source", "too_large", "internal_error"})
@@ -72,7 +72,7 @@ def speaker_id_of(text: str) -> SpeakerId:
     Raises:
         RequestError: `speaker_id_invalid`.
     """
-    if not _SPEAKER_ID.fullmatch(text):
+    if not is_speaker_id(text):
         shown = text[:40]
         raise RequestError(
             "speaker_id_invalid", f"{shown!r}: 1 to 128 letters, digits and underscores are allowed", status=422
