@@ -34,7 +34,7 @@ from worker.store.status import StatusStore, Stored
 
 _BATCH = re.compile(r"[a-zA-Z0-9_.-]{1,64}")
 _MOST_RECORDINGS = 20  # of one speaker; keeps a record small, and five samples are the API's own advice
-_MAY_PASS = frozenset({"not_found", "unreadable_source", "forbidden_source", "too_large", "internal_error"})
+MAY_PASS = frozenset({"not_found", "unreadable_source", "forbidden_source", "too_large", "internal_error"})
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
@@ -92,17 +92,24 @@ def batch_of(text: str) -> str:
     return text
 
 
-def recording_from(source: str, *, channel: int | None, settings: Settings) -> HandedIn:
-    """Check a source that was named by path or URL.
+def roots_of(settings: Settings) -> tuple[Path, ...] | None:
+    """Folders that recordings may be named in by path; None: anywhere, as the front door is this machine's alone."""
+    if settings.intake.file_roots is None and settings.webhook.host in _LOOPBACK:
+        return None
+    return settings.intake.file_roots or ()
+
+
+def recording_from(source: str, *, channel: int | None, roots: Sequence[Path] | None) -> HandedIn:
+    """Check a source that was named by path or URL; paths lie in the roots, if there are any bounds.
 
     Raises:
         RequestError: `not_found`, `forbidden_source`, `unreadable_source`.
     """
     parts = urlsplit(source)
     if parts.scheme == "" and source.startswith("/"):
-        return _file(Path(source), channel=channel, settings=settings)
+        return _file(Path(source), channel=channel, roots=roots)
     if parts.scheme == "file":
-        return _file(Path(unquote(parts.path)), channel=channel, settings=settings)
+        return _file(Path(unquote(parts.path)), channel=channel, roots=roots)
     if parts.scheme in {"http", "https"} and parts.hostname:
         return HandedIn(source, _shown(source), channel)
     message = f"{source[:80]!r}: an absolute path, a file: or an http(s): URL is needed"
@@ -115,11 +122,9 @@ def _shown(url: str) -> str:
     return f"{parts.scheme}://{parts.hostname}{parts.path}"[:200]
 
 
-def _file(path: Path, *, channel: int | None, settings: Settings) -> HandedIn:
+def _file(path: Path, *, channel: int | None, roots: Sequence[Path] | None) -> HandedIn:
     real = path.resolve()
-    roots = settings.intake.file_roots
-    open_everywhere = roots is None and settings.webhook.host in _LOOPBACK
-    if not open_everywhere and not any(real.is_relative_to(root.resolve()) for root in roots or ()):
+    if roots is not None and not any(real.is_relative_to(root.resolve()) for root in roots):
         message = "paths are not taken from there; allow the folder by VOXROLL_INTAKE_FILE_ROOTS, or upload the file"
         raise RequestError("forbidden_source", message, status=403)
     if not real.is_file():
@@ -160,7 +165,7 @@ class Intake:
         steps = next_steps(after.record, now=now, policy=self._policy)
         account = self._queue.account
         await self._queue.put(
-            jobs.prepare(account, order.speaker_id, step.recording_id) for step in steps if isinstance(step, Prepare)
+            jobs.prepare(account, after.record, step.recording_id) for step in steps if isinstance(step, Prepare)
         )
         return after.record
 
@@ -230,16 +235,17 @@ def _free_id(record: Record, content: str) -> RecordingId:
     go = 1
     while True:
         recording_id = RecordingId(content if go == 1 else f"{content}-{go}")
-        if not _deserves_another_go(record.sample(recording_id)):
+        if not deserves_another_go(record.sample(recording_id)):
             return recording_id
         go += 1
 
 
-def _deserves_another_go(sample: Sample) -> bool:
+def deserves_another_go(sample: Sample) -> bool:
+    """Whether it failed for a reason that may have passed."""
     match sample_state(sample):
         case SampleState.PARKED | SampleState.REFUSED:
             return True
         case SampleState.REJECTED:
-            return getattr(sample.prepared, "code", None) in _MAY_PASS
+            return getattr(sample.prepared, "code", None) in MAY_PASS
         case _:
             return False

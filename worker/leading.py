@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
+import structlog
 from redis.exceptions import RedisError
 
 from config.process import end
@@ -17,6 +18,8 @@ from config.process import end
 LOOK_S = 1.0  # how often things without a leader are looked for
 _LEASE_S = 10.0
 _RENEW_S = 3.0
+
+_log = structlog.get_logger()
 
 
 class Led(Protocol):
@@ -81,7 +84,9 @@ class Leading:
         tasks = [asyncio.create_task(one) for one in (self._keep(name), led.run(), stop.wait())]
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-            await end(*tasks)
+            _, ended, _ = await end(*tasks)
+            if isinstance(ended, Exception):
+                _log.error("lead.failed", leading=name, reason=repr(ended)[:200])
             await led.close()
             with contextlib.suppress(RedisError, OSError):
                 await self._leases.let_go(name, self._token)

@@ -18,6 +18,7 @@ from worker.enrollment.steps import LookUp, Park, Policy, Prepare, Step, Submit,
 from worker.fetch import Fetcher
 from worker.queue import jobs
 from worker.queue.jobs import Job, Queue
+from worker.store.batches import Batches
 from worker.store.journal import Journal
 from worker.store.objects import ObjectStore
 from worker.store.status import StatusStore
@@ -38,6 +39,7 @@ class Workshop:
     settings: Settings
     store: StatusStore
     journal: Journal
+    batches: Batches
     queue: Queue
     objects: ObjectStore
     api: EnrollmentApi
@@ -88,7 +90,7 @@ class Workshop:
     def _job(self, record: Record, step: Step) -> Job | None:
         match step:
             case Prepare(recording_id):
-                return jobs.prepare(self.queue.account, record.speaker_id, recording_id)
+                return jobs.prepare(self.queue.account, record, recording_id)
             case Submit(at=at):
                 return jobs.submit(self.queue.account, record, at=at)
             case LookUp(recording_id, attempt, is_overdue) if is_overdue:

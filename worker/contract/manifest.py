@@ -45,9 +45,9 @@ def read(path: Path, *, kind: str = "") -> Iterator[Row | BadRow]:
         yield from rows(_lines(file), kind=kind)
 
 
-def kind_of(path: Path) -> str:
-    """Which of `KINDS` a file is: by its name, and where that leaves it open by how it begins."""
-    suffix = path.suffix.lower()
+def kind_of(path: Path, *, name: str = "") -> str:
+    """Which of `KINDS` a file is: by its name, or the one it had, and where that leaves it open by how it begins."""
+    suffix = Path(name or path).suffix.lower()
     if suffix in {CSV, JSONL}:
         return suffix
     with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
