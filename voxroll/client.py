@@ -19,8 +19,8 @@ from urllib.parse import quote
 import aiohttp
 from pydantic import BaseModel, ValidationError
 
+from voxroll.batching import Batching
 from voxroll.documents import Callback, Endpoint, Event, Speaker
-from voxroll.door import Door
 from voxroll.failure import CommandError
 from voxroll.following import follow
 
@@ -28,7 +28,7 @@ D = TypeVar("D", bound=BaseModel)
 _POLL_S = (0.15, 2.0)  # first and longest pause between two looks at a speaker
 
 
-class Client(Door):
+class Client(Batching):
     """Speaks to one front door; use it as `async with Client() as voxroll`."""
 
     async def enroll(self, speaker_id: str, recordings: Sequence[Path | str], *, batch: str | None = None) -> Speaker:

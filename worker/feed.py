@@ -107,12 +107,11 @@ class Feeder:
         speakers = await self._ways.shop.store.counts(batch=self._batch_id)
         await self._tell(batch, speakers)
         under_way = sum(speakers[state] for state in _OPEN_STATES)
-        left = self._affordable(batch)
-        if left <= 0 and not under_way:
+        if batch.budget is not None and batch.calls >= batch.budget and not under_way:
             why = f"budget: {batch.calls} of {batch.budget} calls are spent"
             await self._ways.shop.batches.turn(batch, State.PAUSED, at=now, why=why)
             return
-        room = min(self._ways.shop.settings.worker.batch_speakers, left) - under_way
+        room = min(self._ways.shop.settings.worker.batch_speakers - under_way, _affordable(batch, under_way))
         if room <= 0:
             await asyncio.sleep(_WAIT_S[1])
             return
@@ -121,12 +120,6 @@ class Feeder:
             await asyncio.sleep(_WAIT_S[0])
             return
         await self._piece(batch, min(room, free, _PIECE))
-
-    def _affordable(self, batch: Batch) -> int:
-        """Speakers that may be under way: each may cost as many calls as its goal has samples."""
-        if batch.budget is None:
-            return self._ways.shop.settings.worker.batch_speakers
-        return (batch.budget - batch.calls) // batch.plan.goal.samples
 
     async def _free(self) -> int:
         """Rows that the queue has room for: a few times what one worker has in hand, shared by all batches."""
@@ -192,3 +185,10 @@ class Feeder:
         speakers = await self._ways.shop.store.counts(batch=self._batch_id)
         names = {"batchId": self._batch_id, "name": batch.plan.name, "state": str(batch.state)}
         return names | counters(batch, speakers)
+
+
+def _affordable(batch: Batch, under_way: int) -> int:
+    """Rows whose calls the budget allows: one for each, beside what those under way may cost still."""
+    if batch.budget is None:
+        return _PIECE
+    return batch.budget - batch.calls - under_way * batch.plan.goal.samples
