@@ -23,6 +23,7 @@ from voxroll.commands import (
     keys,
     listen,
     model,
+    plan,
     rooms,
     run,
     status,
@@ -60,7 +61,8 @@ for _room in (rooms.engine, rooms.webhook, rooms.worker):
 app.command(rich_help_panel=_RUN)(told(demo.demo))
 app.command(rich_help_panel=_WORK)(told(check.check))
 app.command(rich_help_panel=_WORK)(told(enroll.enroll))
-app.command(rich_help_panel=_WORK)(told(run.run))
+for _many in (plan.plan, run.run):
+    app.command(rich_help_panel=_WORK)(told(_many))
 _batches.command("list")(told(batches.list_))
 for _batch in (batches.show, batches.pause, batches.resume, batches.cancel, batches.report):
     _batches.command()(told(_batch))
