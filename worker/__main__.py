@@ -43,6 +43,7 @@ from worker.fetch import Fetcher
 from worker.gallery import Gallery
 from worker.intake import Intake
 from worker.leading import Leading
+from worker.measuring import Measuring
 from worker.piece import Taking
 from worker.queue.connect import client, close, wait_until_there
 from worker.queue.jobs import Queue, queue_name
@@ -139,6 +140,7 @@ def furnished(  # noqa: PLR0913  each is one part
         voices=Voices(objects, Gallery(VoiceStore(redis, account=settings.account), voice), voice=voice),
         rules=Rules.for_profile(settings.profile),
         threads=threads,
+        measuring=Measuring(threads, places=settings.worker.threads),
         decoders=decoders,
         policy=policy_of(settings),
     )

@@ -16,6 +16,7 @@ from worker.enrollment.facts import Answered, Fact, SampleParked
 from worker.enrollment.record import AttemptOutcome, Record, SpeakerId
 from worker.enrollment.steps import LookUp, Park, Policy, Prepare, Step, Submit, Unenroll, next_steps
 from worker.fetch import Fetcher
+from worker.measuring import Measuring
 from worker.queue import jobs
 from worker.queue.jobs import Job, Queue
 from worker.store.batches import Batches
@@ -48,6 +49,7 @@ class Workshop:
     voices: Voices
     rules: Rules
     threads: Executor
+    measuring: Measuring
     decoders: Decoders
     policy: Policy
     windows: Recent[tuple[str, int | None, str], Window] = field(default_factory=lambda: Recent(_WINDOWS_MOST))
