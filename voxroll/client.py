@@ -96,6 +96,10 @@ class Client(Batching):
         """Forget a speaker for good: audio, enrollment and record; whoever is erased is never enrolled again."""
         return _speaker(await self.ask("DELETE", f"/v1/speakers/{quote(speaker_id, safe='')}"))
 
+    async def retry(self, speaker_id: str) -> Speaker:
+        """Try once more what failed for a reason that may have passed; `nothing_to_retry` where nothing did."""
+        return _speaker(await self.ask("POST", f"/v1/speakers/{quote(speaker_id, safe='')}/retry"))
+
     async def decide(self, speaker_id: str, recording_id: str, *, accept: bool) -> Speaker:
         """Have a held sample handed in, or never."""
         path = f"/v1/speakers/{quote(speaker_id, safe='')}/recordings/{quote(recording_id, safe='')}"

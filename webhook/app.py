@@ -44,6 +44,7 @@ def create_app(settings: Settings) -> web.Application:
             web.get("/v1/speakers", speakers.page),
             web.get("/v1/speakers/{speaker_id}", speakers.one),
             web.delete("/v1/speakers/{speaker_id}", speakers.erase),
+            web.post("/v1/speakers/{speaker_id}/retry", speakers.retry),
             web.post("/v1/speakers/{speaker_id}/recordings/{recording_id}/accept", speakers.accept),
             web.post("/v1/speakers/{speaker_id}/recordings/{recording_id}/reject", speakers.reject),
             web.post("/v1/batches", batches.add),

@@ -26,7 +26,7 @@ from worker.enrollment.facts import (
     SpeakerErased,
 )
 from worker.enrollment.record import Goal, Record, RecordingId, Sample, SpeakerId
-from worker.enrollment.states import SampleState, sample_state
+from worker.enrollment.states import SampleState, is_goal_met, sample_state
 from worker.enrollment.steps import Policy, Prepare, Submit, Unenroll, next_steps
 from worker.queue import jobs
 from worker.queue.jobs import Queue
@@ -168,6 +168,23 @@ class Intake:
             jobs.prepare(account, after.record, step.recording_id) for step in steps if isinstance(step, Prepare)
         )
         return after.record
+
+    async def retry(self, speaker_id: SpeakerId, *, now: datetime) -> Record:
+        """Take in once more what failed for a reason that may have passed.
+
+        Raises:
+            RequestError: `nothing_to_retry`; as `take_in`.
+        """
+        record = (await self._store.get(speaker_id)).record
+        failed = {(one.source, one.channel): one for one in record.samples if deserves_another_go(one)}
+        for other in record.samples:
+            if not deserves_another_go(other):
+                failed.pop((other.source, other.channel), None)  # its next go is under way, or did better
+        if not failed or is_goal_met(record):
+            message = f"{speaker_id} has no recording that failed for a reason that may have passed; hand in others"
+            raise RequestError("nothing_to_retry", message, status=409)
+        again = [HandedIn(one.source, one.name, one.channel) for one in failed.values()]
+        return await self.take_in(Order(speaker_id=speaker_id, recordings=again), now=now)
 
     async def erase(self, speaker_id: SpeakerId, *, now: datetime) -> Record:
         """Forget a speaker, known or not, for good: nothing more is taken in, what the API holds is deleted."""

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -105,6 +106,20 @@ def test_ctrl_c_leaves_the_batch_to_the_server(up: Up, archive: Path) -> None:
     assert run(up, str(archive / "ctrl.csv"), "--goal", "Poor")[0] == Exit.FATAL
 
 
+def test_a_folder_is_planned_and_the_plan_is_run(up: Up, archive: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "people"
+    folder.mkdir()
+    for name, number in (("ready", 0), ("short", 1)):
+        shutil.copy(archive / f"{'long' if number == 0 else 'short'}-{number}.wav", folder / f"{name}-1.wav")
+    planned = voxroll("plan", str(folder), "--into", str(tmp_path), "--json", data_dir=up.data_dir)
+    told = json.loads(planned.stdout)
+    assert (planned.returncode, told["speakers"]["ready"], told["codes"]) == (Exit.INCOMPLETE, 1, {"too_short": 1})
+    code, done = run(up, str(tmp_path / "plan.jsonl"), "--goal", "Poor")
+    assert (code, done["rows"]["taken"], done["speakers"]["complete"]) == (Exit.OK, 1, 1)
+    roster = voxroll("roster", "--batch", done["batchId"], data_dir=up.data_dir)
+    assert roster.stdout == "ready\n"
+
+
 def test_a_manifest_may_come_from_standard_input(up: Up, archive: Path) -> None:
     command = [sys.executable, "-m", "voxroll", "run", "-", "--json", "--goal", "Poor"]
     row = json.dumps({"id": "stdin_a", "file": "long-1.wav"})
@@ -156,8 +171,16 @@ def test_the_line_says_how_fast_and_how_long() -> None:
         "speakers": {"planned": 25, "complete": 65, "failed": 10},
         "calls": 30,
     }
-    line = Pace(None)
+    line = Pace(None, allowed=60)
     line.words(Batch.model_validate(document | {"rows": {"total": 1000}, "speakers": {}, "calls": 0}), now_s=0.0)
     words = line.words(Batch.model_validate(document), now_s=60.0)
-    for word in ("100 of 1,000 rows", "65 complete", "10 not", "25 under way", "75 rows/min", "30 calls/min", "12 min"):
+    for word in (
+        "100 of 1,000 rows",
+        "65 complete",
+        "10 not",
+        "25 under way",
+        "75 rows/min",
+        "30 of 60 calls/min",
+        "12 min",
+    ):
         assert word in words, words

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from rich.live import Live
 from rich.text import Text
 
+from config.settings import load
 from voxroll.client import Client
 from voxroll.documents import Batch
 from voxroll.show import err
@@ -21,10 +22,12 @@ class Pace:
 
     Args:
         live: where it is shown; None: nowhere.
+        allowed: calls a minute; 0: any number.
     """
 
-    def __init__(self, live: Live | None) -> None:
+    def __init__(self, live: Live | None, *, allowed: float = 0) -> None:
         self._live = live
+        self._allowed = f" of {allowed:,.0f}" if allowed else ""
         self._first: tuple[float, float, int] | None = None
         self._reasons: dict[str, None] = {}
         self._asked_s = 0.0
@@ -56,7 +59,7 @@ class Pace:
             f"{batch.under_way():,} under way",
             f"{rows.bad + rows.blocked:,} rows not taken",
             f"{speed:,.0f} rows/min",
-            f"{calls:,.0f} calls/min",
+            f"{calls:,.0f}{self._allowed} calls/min",
             *([f"{((rows.total or 0) - done) / speed:,.0f} min left"] if speed > 0 else []),
             *self._reasons,
         ]
@@ -79,5 +82,6 @@ def pace(*, quiet: bool) -> Iterator[Pace]:
     if quiet or not err.is_terminal:
         yield Pace(None)
         return
+    api = load().api
     with Live(console=err, transient=True) as live:
-        yield Pace(live)
+        yield Pace(live, allowed=api.calls * 60 / api.window.total_seconds())

@@ -14,6 +14,7 @@ import typer
 from rich.markup import escape
 
 from config.settings import Settings, load
+from voxroll.commands.manifests import MANIFEST_HELP, at_hand
 from voxroll.failure import CommandError, Exit
 from voxroll.progress import steps
 from voxroll.show import JsonOption, as_data, err, out
@@ -28,7 +29,7 @@ _AnyRow = Row | BadRow
 
 
 def plan(  # noqa: PLR0913  (one argument per option of the command)
-    manifest: Annotated[Path, typer.Argument(metavar="MANIFEST", help="CSV, JSON lines or a JSON document.")],
+    manifest: Annotated[Path, typer.Argument(metavar="MANIFEST", help=MANIFEST_HELP)],
     *,
     sample: Annotated[int, typer.Option(min=0, help="Look at so many people only, and estimate; 0: at all.")] = 0,
     price: Annotated[float, typer.Option(min=0, help="Of one call, to tell what all would cost.")] = 0.0,
@@ -44,12 +45,13 @@ def plan(  # noqa: PLR0913  (one argument per option of the command)
     try:
         if not into.is_dir():
             raise CommandError("no_such_folder", f"--into: {into} is no folder", exit_code=Exit.USAGE)
-        speakers, rows = _counted(manifest)
-        chosen = _chosen(speakers, sample)
-        with _written(into / "plan.jsonl", is_wanted=chosen is None) as keep:
-            wanted = (row for row in reading.read(manifest) if chosen is None or _speaker(row) in chosen)
-            number = rows if chosen is None else sum(speakers[name] for name in chosen)
-            planning = _planned(manifest, wanted, settings, number=number, threads=threads, keep=keep, quiet=as_json)
+        with at_hand(manifest) as (path, folder):
+            speakers, rows = _counted(path)
+            chosen = _chosen(speakers, sample)
+            with _written(into / "plan.jsonl", is_wanted=chosen is None) as keep:
+                wanted = (row for row in reading.read(path) if chosen is None or _speaker(row) in chosen)
+                number = rows if chosen is None else sum(speakers[name] for name in chosen)
+                planning = _planned(folder, wanted, settings, number=number, threads=threads, keep=keep, quiet=as_json)
         scale = len(speakers) / len(chosen) if chosen else 1.0
         api = settings.api
         document = planning.document(calls=api.calls, window=api.window, price=price, scale=scale)
@@ -64,8 +66,6 @@ def plan(  # noqa: PLR0913  (one argument per option of the command)
 
 def _counted(manifest: Path) -> tuple[dict[str, int], int]:
     """Rows of each speaker, and rows in all."""
-    if not manifest.is_file():
-        raise CommandError("file_not_found", f"{manifest} is no file", exit_code=Exit.USAGE)
     speakers: dict[str, int] = {}
     number = 0
     for row in reading.read(manifest):
@@ -87,7 +87,7 @@ def _chosen(speakers: dict[str, int], sample: int) -> frozenset[str] | None:
 
 
 def _planned(  # noqa: PLR0913  (each is one part)
-    manifest: Path,
+    folder: Path,
     rows: Iterable[_AnyRow],
     settings: Settings,
     *,
@@ -106,14 +106,14 @@ def _planned(  # noqa: PLR0913  (each is one part)
     def asked() -> Iterator[Any]:
         for row in rows:
             asked_for.append(row)
-            yield of_row(manifest, row)
+            yield of_row(folder / "manifest", row)
 
     with steps(quiet=quiet) as progress, judging(settings) as judge:
         progress.total("looking", number)
         for verdict in judge.all_of(asked(), threads=threads or len(os.sched_getaffinity(0))):
             row = asked_for.popleft()
             if planning.add(row, verdict) and isinstance(row, Row):
-                keep(_line(row, manifest.absolute().parent, verdict))
+                keep(_line(row, folder, verdict))
             progress.step(ascii(verdict.file.name)[1:-1])
     return planning
 

@@ -6,11 +6,7 @@ add nothing.
 """
 
 import asyncio
-import sys
-import tempfile
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from json import loads
 from pathlib import Path
 from typing import Annotated
@@ -20,6 +16,7 @@ from rich.markup import escape
 
 from voxroll.client import Client
 from voxroll.commands.duration import deadline
+from voxroll.commands.manifests import MANIFEST_HELP, at_hand
 from voxroll.commands.pace import pace
 from voxroll.documents import Batch
 from voxroll.failure import CommandError, Exit
@@ -32,9 +29,7 @@ _PIECE = 1 << 20
 
 
 def run(  # noqa: PLR0913  (one argument per option of the command)
-    manifest: Annotated[
-        Path, typer.Argument(metavar="MANIFEST", help="CSV, JSON lines or a JSON document; `-` is standard input.")
-    ],
+    manifest: Annotated[Path, typer.Argument(metavar="MANIFEST", help=MANIFEST_HELP)],
     *,
     name: Annotated[str, typer.Option(help="A name for people; another name makes another batch of it.")] = "",
     until: Annotated[str, typer.Option(help="Take no more rows after that time: 06:00, 8h.")] = "",
@@ -55,7 +50,7 @@ def run(  # noqa: PLR0913  (one argument per option of the command)
     _known(goal, ("", *_QUALITIES), "goal")
     bounds = {"until": deadline(until).isoformat() if until else "", "budget": str(budget or "")}
     options = bounds | {"name": name, "onExisting": on_existing, "quality": goal}
-    with _at_hand(manifest) as (path, folder):
+    with at_hand(manifest) as (path, folder):
         batch, is_new, reasons = _run(path, folder, options, wait=wait, quiet=as_json)
     if as_json:
         as_data(batch.wire() | {"reasons": dict(reasons)})
@@ -101,23 +96,6 @@ async def _begun(client: Client, path: Path, folder: Path, options: dict[str, st
         budget = batch.calls + int(options["budget"]) if options["budget"] else None
         return await client.change_batch(batch.batch_id, "resume", until=options["until"] or None, budget=budget)
     return batch
-
-
-@contextmanager
-def _at_hand(manifest: Path) -> Iterator[tuple[Path, Path]]:
-    """The manifest as a file, and the folder that its paths count from."""
-    if str(manifest) != "-":
-        if not manifest.is_file():
-            message = f"{manifest} is no file; `voxroll enroll --dir FOLDER` takes folders"
-            raise CommandError("file_not_found", message, exit_code=Exit.USAGE)
-        yield manifest, manifest.absolute().parent
-        return
-    with tempfile.TemporaryDirectory(prefix="voxroll-") as folder:
-        path = Path(folder) / "manifest"
-        with path.open("wb") as file:
-            while piece := sys.stdin.buffer.read(_PIECE):
-                file.write(piece)
-        yield path, Path.cwd()
 
 
 async def _reasons(client: Client, batch: Batch) -> Counter[str]:
