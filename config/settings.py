@@ -227,6 +227,9 @@ class Worker(_Concern):
     )
     max_attempts: int = Field(6, ge=1, description="Attempts to submit one sample before it is set aside.")
     sweep: Duration = Field(timedelta(seconds=10), description="How often overdue records are looked for.")
+    batch_speakers: int = Field(
+        500, ge=1, description="Speakers of one batch under way at one time; its other rows wait in the manifest."
+    )
     same_voice: Literal["warn", "hold", "off"] = Field(
         "warn",
         description="Before a speaker's first sample is submitted, look for one who sounds the same: `warn` by an "

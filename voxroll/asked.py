@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from engine.voice.failure import VoiceFailure
-from voxroll import manifest
-from voxroll.manifest import BadRow, Row
+from worker.contract import manifest
+from worker.contract.rows import BadRow, Row
 
 _SUFFIXES = frozenset(
     f".{name}"
@@ -84,18 +84,26 @@ def asked_of(paths: Iterable[Path]) -> list[Asked]:
         if path.is_dir():
             found |= dict.fromkeys(Asked(file=file) for file in _inside(path))
         elif path.suffix.lower() in manifest.KINDS and path.is_file():
-            found |= dict.fromkeys(_of_row(path, row) for row in manifest.read(path))
+            found |= dict.fromkeys(of_row(path, row) for row in manifest.read(path))
         else:
             found[Asked(file=path)] = None
     return list(found)
 
 
-def _of_row(path: Path, row: Row | BadRow) -> Asked:
+def is_address(source: str) -> bool:
+    """Whether a row's recording lies somewhere else, where nothing here looks."""
+    return _ADDRESS.match(source) is not None
+
+
+def of_row(path: Path, row: Row | BadRow) -> Asked:
     """A row as a recording; paths count from the manifest's folder."""
     if isinstance(row, BadRow):
         return Asked(file=path, line=row.line, refusal=VoiceFailure("bad_row", str(row)))
+    if row.consent is False:
+        why = f"line {row.line}, consent: the speaker has not agreed; nothing is done with the recording"
+        return Asked(file=path, line=row.line, speaker_id=row.speaker_id, refusal=VoiceFailure("no_consent", why))
     asked = Asked(file=path.parent / row.source, line=row.line, channel=row.channel, speaker_id=row.speaker_id)
-    if not _ADDRESS.match(row.source):
+    if not is_address(row.source):
         return asked
     why = f"{row.source[:_SHOWN]} is an address, and this looks at files alone; download it and name the file"
     return replace(asked, file=path, refusal=VoiceFailure("unreadable_source", why))

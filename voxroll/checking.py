@@ -4,9 +4,11 @@ The very rules that the worker applies before it spends a call. Nothing is sent,
 """
 
 import hashlib
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from pathlib import Path
 
 from engine.voice import refusals
@@ -17,6 +19,8 @@ from engine.voice.recording import Recording
 from engine.voice.voice import Voice
 from voxroll.asked import Asked, readable
 from voxroll.heard import Heard, heard
+
+_AHEAD = 4  # recordings for each thread: none waits for a slow one before it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,12 +77,21 @@ class Judge:
     channel: int | None = None
     want: int = 1
 
-    def all_of(self, asked: Sequence[Asked], *, threads: int) -> Iterator[Verdict]:
-        """Judge recordings, so many at one time, one core each; verdicts come in the order they were asked for."""
+    def all_of(self, asked: Iterable[Asked], *, threads: int) -> Iterator[Verdict]:
+        """Judge recordings, so many at one time, one core each; verdicts come in the order they were asked for.
+
+        No more are looked for than are about to be judged: what is asked may be longer than the memory.
+        """
         known: dict[str, Asked] = {}
+        waiting, under_way = iter(asked), deque[Future[Verdict]]()
         with ThreadPoolExecutor(threads) as pool:
             try:
-                for verdict in pool.map(self.one, asked):
+                while True:
+                    more = islice(waiting, _AHEAD * threads - len(under_way))
+                    under_way.extend(pool.submit(self.one, one) for one in more)
+                    if not under_way:
+                        return
+                    verdict = under_way.popleft().result()
                     first = known.setdefault(verdict.audio_sha256, verdict.asked) if verdict.windows else verdict.asked
                     yield verdict if first is verdict.asked else _repeated(verdict, first)
             finally:

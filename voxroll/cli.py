@@ -1,14 +1,15 @@
 """The command line: names the commands and starts them.
 
 Exit codes, the same for every command: 0 done; 1 failed; 2 called wrongly; 5 some speakers did not become
-complete, or some recordings won't do; 9 nothing to do; 69 something that is needed is not there; 78 settings that can't
-be used.
+complete, or some recordings won't do: a retry may help; 7 a batch was cancelled; 9 nothing to do; 10 the time or the
+budget of a batch is over, and rows are left; 69 something that is needed is not there; 78 settings that can't be used.
 """
 
 import typer
 
 from voxroll.commands import (
     audit,
+    batches,
     callbacks,
     check,
     configuration,
@@ -22,8 +23,11 @@ from voxroll.commands import (
     events,
     keys,
     listen,
+    many,
     model,
+    plan,
     rooms,
+    run,
     status,
     up,
     why,
@@ -32,7 +36,8 @@ from voxroll.show import told
 
 _EPILOG = (
     "Exit codes: 0 done; 1 failed; 2 called wrongly; 5 some speakers did not become complete, or some recordings won't "
-    "do; 9 nothing to do; 69 something needed is not there; 78 settings that can't be used."
+    "do; 7 a batch was cancelled; 9 nothing to do; 10 time or budget of a batch is over, and rows are left; "
+    "69 something needed is not there; 78 settings that can't be used."
 )
 _ROOM = {"allow_extra_args": True, "ignore_unknown_options": True}
 
@@ -44,6 +49,7 @@ app = typer.Typer(
     add_completion=False,
     rich_markup_mode="rich",
 )
+_batches = typer.Typer(help="Manifests that were handed in.", no_args_is_help=True, epilog=_EPILOG)
 _callbacks = typer.Typer(help="What came to webhookUrl.", no_args_is_help=True, epilog=_EPILOG)
 _events = typer.Typer(help="What happened, as it is told to others.", no_args_is_help=True, epilog=_EPILOG)
 _endpoints = typer.Typer(help="Where events are posted to.", no_args_is_help=True, epilog=_EPILOG)
@@ -57,6 +63,12 @@ for _room in (rooms.engine, rooms.webhook, rooms.worker):
 app.command(rich_help_panel=_RUN)(told(demo.demo))
 app.command(rich_help_panel=_WORK)(told(check.check))
 app.command(rich_help_panel=_WORK)(told(enroll.enroll))
+for _many in (plan.plan, run.run, many.retry, many.roster, many.export):
+    app.command(rich_help_panel=_WORK)(told(_many))
+_batches.command("list")(told(batches.list_))
+for _batch in (batches.show, batches.pause, batches.resume, batches.cancel, batches.report):
+    _batches.command()(told(_batch))
+app.add_typer(_batches, name="batches", rich_help_panel=_WORK)
 app.command(rich_help_panel=_WORK)(told(status.status))
 app.command(rich_help_panel=_WORK)(told(why.why))
 for _decision in (decide.accept, decide.reject):

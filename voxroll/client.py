@@ -19,6 +19,7 @@ from urllib.parse import quote
 
 import aiohttp
 
+from voxroll.batching import Batching
 from voxroll.documents import Speaker
 from voxroll.door import once
 from voxroll.failure import CommandError
@@ -44,7 +45,7 @@ class Outcome:
         return self.speaker is not None and self.speaker.enrollment_complete
 
 
-class Client(Told):
+class Client(Batching, Told):
     """Speaks to one front door; use it as `async with Client() as voxroll`."""
 
     async def enroll(self, speaker_id: str, recordings: Sequence[Path | str], *, batch: str | None = None) -> Speaker:
@@ -153,6 +154,10 @@ class Client(Told):
     async def erase(self, speaker_id: str) -> Speaker:
         """Forget a speaker for good: audio, enrollment and record; whoever is erased is never enrolled again."""
         return _speaker(await self.ask("DELETE", f"/v1/speakers/{quote(speaker_id, safe='')}"))
+
+    async def retry(self, speaker_id: str) -> Speaker:
+        """Try once more what failed for a reason that may have passed; `nothing_to_retry` where nothing did."""
+        return _speaker(await self.ask("POST", f"/v1/speakers/{quote(speaker_id, safe='')}/retry"))
 
     async def decide(self, speaker_id: str, recording_id: str, *, accept: bool) -> Speaker:
         """Have a held sample handed in, or never."""

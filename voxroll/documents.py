@@ -126,3 +126,44 @@ class Endpoint(_Document):
     disabled: str | None = None
     secret: str | None = None
     health: Health = Health()
+
+
+class Rows(_Document):
+    """Rows of a batch's manifest; `read` is the sum of what follows it."""
+
+    total: int | None = None
+    read: int = 0
+    taken: int = 0
+    bad: int = 0
+    skipped: int = 0
+    blocked: int = 0
+
+
+class Batch(_Document):
+    """Many rows that were handed in at once."""
+
+    batch_id: str
+    name: str = ""
+    state: str
+    why: str | None = None
+    created_at: datetime
+    changed_at: datetime
+    until: datetime | None = None
+    budget: int | None = None
+    rows: Rows
+    speakers: dict[str, int] = {}
+    calls: int = 0
+
+    @property
+    def is_working(self) -> bool:
+        """Whether the server is at it."""
+        return self.state in {"validating", "in_progress", "cancelling"}
+
+    @property
+    def is_resting(self) -> bool:
+        """Whether it may be resumed."""
+        return self.state in {"paused", "expired"}
+
+    def under_way(self) -> int:
+        """Speakers that are not settled."""
+        return self.speakers.get("planned", 0) + self.speakers.get("enrolling", 0)

@@ -8,13 +8,15 @@ from enum import IntEnum
 
 
 class Exit(IntEnum):
-    """Exit codes of all commands; 69 and 78 are those of sysexits.h, 9 is rclone's for nothing to do."""
+    """Exit codes of all commands; 69 and 78 are those of sysexits.h, 5, 7, 9 and 10 are like rclone's."""
 
     OK = 0
     FAILED = 1
     USAGE = 2
     INCOMPLETE = 5
+    FATAL = 7
     NOTHING = 9
+    LIMIT = 10
     UNAVAILABLE = 69
     SETTINGS = 78
 

@@ -5,14 +5,12 @@ A folder has either one subfolder per speaker, or files whose names begin with t
 `anna2.wav`). Hidden files are left out. Ids are checked against the contract's pattern, not altered.
 """
 
-import re
 from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
 
 from voxroll.failure import CommandError, Exit
-
-_ID = re.compile(r"[a-zA-Z0-9_]{1,128}")  # the contract's pattern of speakerId; the length is the front door's
+from worker.contract.ids import is_speaker_id, wrong_id
 
 
 def prefix(stem: str) -> str:
@@ -67,11 +65,5 @@ def check_id(speaker_id: str) -> None:
     Raises:
         CommandError: `speaker_id_invalid`, with an id that would do.
     """
-    if _ID.fullmatch(speaker_id):
-        return
-    instead = re.sub(r"[^a-zA-Z0-9_]+", "_", speaker_id).strip("_")[:128] or "speaker_1"
-    raise CommandError(
-        "speaker_id_invalid",
-        f"{speaker_id!r}: ids have up to 128 letters, digits and underscores only; {instead!r} would do",
-        exit_code=Exit.USAGE,
-    )
+    if not is_speaker_id(speaker_id):
+        raise CommandError("speaker_id_invalid", wrong_id(speaker_id), exit_code=Exit.USAGE)

@@ -8,7 +8,7 @@ from arq.connections import ArqRedis
 
 from config.process import end
 from config.settings import Settings
-from webhook import callbacks, endpoints, enrollments, events, health, openapi, speakers
+from webhook import batches, callbacks, endpoints, enrollments, events, health, openapi, reports, speakers
 from webhook.access import access
 from webhook.idempotency import idempotent
 from webhook.metrics import Metrics
@@ -19,9 +19,11 @@ from worker.intake import Intake
 from worker.queue.connect import client, close, wait_until_there
 from worker.queue.jobs import Queue, queue_name
 from worker.store.apikeys import ApiKeys
+from worker.store.batches import Batches
 from worker.store.endpoints import Endpoints
 from worker.store.events import Bell, EventLog
 from worker.store.journal import Journal
+from worker.store.manifests import Manifests
 from worker.store.objects import ObjectStore
 from worker.store.policy import policy_of
 from worker.store.status import StatusStore
@@ -42,8 +44,18 @@ def create_app(settings: Settings) -> web.Application:
             web.get("/v1/speakers", speakers.page),
             web.get("/v1/speakers/{speaker_id}", speakers.one),
             web.delete("/v1/speakers/{speaker_id}", speakers.erase),
+            web.post("/v1/speakers/{speaker_id}/retry", speakers.retry),
             web.post("/v1/speakers/{speaker_id}/recordings/{recording_id}/accept", speakers.accept),
             web.post("/v1/speakers/{speaker_id}/recordings/{recording_id}/reject", speakers.reject),
+            web.post("/v1/batches", batches.add),
+            web.get("/v1/batches", batches.page),
+            web.get("/v1/batches/{batch_id}", batches.one),
+            web.post("/v1/batches/{batch_id}/pause", batches.pause),
+            web.post("/v1/batches/{batch_id}/resume", batches.resume),
+            web.post("/v1/batches/{batch_id}/cancel", batches.cancel),
+            web.get("/v1/batches/{batch_id}/report.csv", reports.report_csv),
+            web.get("/v1/batches/{batch_id}/report.jsonl", reports.report_jsonl),
+            web.get("/v1/batches/{batch_id}/rerun.jsonl", reports.rerun_jsonl),
             web.get("/v1/events", events.events),
             web.post("/v1/events", events.trigger),
             web.get("/v1/events/{event_id}", events.one),
@@ -94,13 +106,14 @@ def _furnished(settings: Settings, redis: ArqRedis) -> Room:
     journal = Journal(redis, account=account, keep=retention.journal, most_bytes=retention.journal_bytes)
     metrics = Metrics()
     events = EventLog(redis, account=account, kept=retention.events)
+    objects = ObjectStore(settings)
     return Room(
         settings=settings,
         redis=redis,
         store=store,
         journal=journal,
         queue=queue,
-        objects=ObjectStore(settings),
+        objects=objects,
         intake=Intake(store, queue, policy=policy),
         policy=policy,
         metrics=metrics,
@@ -108,5 +121,7 @@ def _furnished(settings: Settings, redis: ArqRedis) -> Room:
         events=events,
         bell=Bell(events),
         endpoints=Endpoints(redis, account=account),
+        batches=Batches(redis, account=account, events_kept=retention.events),
+        manifests=Manifests(objects, account=account),
         keys=ApiKeys(redis, account=account),
     )

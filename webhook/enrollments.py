@@ -4,13 +4,8 @@ An upload is streamed to disk, never held in memory, and stored under the hash o
 the speaker's document once it is written down.
 """
 
-import asyncio
-import hashlib
-import tempfile
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import IO, Annotated
+from typing import Annotated
 from urllib.parse import unquote
 
 from aiohttp import BodyPartReader, web
@@ -19,13 +14,14 @@ from pydantic.alias_generators import to_camel
 
 from config.settings import Quality
 from webhook.body import read_body
+from webhook.parts import spooled, text_of
 from webhook.room import ROOM, Room
 from worker.contract.speaker import from_record
 from worker.ending import ending_of
 from worker.enrollment.errors import RequestError
 from worker.enrollment.record import Goal, SpeakerId
 from worker.enrollment.record import Quality as Grade
-from worker.intake import HandedIn, Order, SpeakerErasedError, batch_of, recording_from, speaker_id_of
+from worker.intake import HandedIn, Order, SpeakerErasedError, batch_of, recording_from, roots_of, speaker_id_of
 from worker.store.objects import UPLOADS, failed, folder_of
 
 _JSON_LIMIT = 262_144
@@ -85,11 +81,13 @@ async def _named(request: web.Request, room: Room) -> Order:
     wanted = EnrollmentRequest.model_validate_json(await read_body(request, limit=_JSON_LIMIT))
     speaker_id = speaker_id_of(wanted.speaker_id)
     batch = batch_of(wanted.batch) if wanted.batch is not None else None
-    recordings = [recording_from(one.source, channel=one.channel, settings=room.settings) for one in wanted.recordings]
-    return Order(speaker_id=speaker_id, recordings=recordings, goal=_goal(room, wanted.goal), batch=batch)
+    roots = roots_of(room.settings)
+    recordings = [recording_from(one.source, channel=one.channel, roots=roots) for one in wanted.recordings]
+    return Order(speaker_id=speaker_id, recordings=recordings, goal=goal_of(room, wanted.goal), batch=batch)
 
 
-def _goal(room: Room, wanted: GoalRequest | None) -> Goal:
+def goal_of(room: Room, wanted: GoalRequest | None) -> Goal:
+    """The goal that was asked for; what was left open as the settings have it."""
     usual = room.settings.goal
     return Goal(
         quality=Grade((wanted and wanted.quality) or usual.quality),
@@ -104,9 +102,9 @@ async def _uploaded(request: web.Request, room: Room) -> Order:
         async for part in await request.multipart():
             match part:
                 case BodyPartReader(name="speakerId"):
-                    speaker_id = speaker_id_of(await _text(part))
+                    speaker_id = speaker_id_of(await text_of(part))
                 case BodyPartReader(name="batch"):
-                    batch = batch_of(await _text(part))
+                    batch = batch_of(await text_of(part))
                 case BodyPartReader(name="recording"):
                     recordings.append(await _store(part, room, speaker_id=speaker_id_of(speaker_id)))
                 case _:
@@ -117,17 +115,13 @@ async def _uploaded(request: web.Request, room: Room) -> Order:
         raise RequestError("invalid_request", "the multipart body can't be read", status=422) from error
     if not recordings:
         raise RequestError("invalid_request", "no part `recording` with a file in it", status=422)
-    return Order(speaker_id=speaker_id_of(speaker_id), recordings=recordings, goal=_goal(room, None), batch=batch)
-
-
-async def _text(part: BodyPartReader) -> str:
-    return (await part.read_chunk(_FIELD_LIMIT)).decode(errors="replace")
+    return Order(speaker_id=speaker_id_of(speaker_id), recordings=recordings, goal=goal_of(room, None), batch=batch)
 
 
 async def _store(part: BodyPartReader, room: Room, *, speaker_id: SpeakerId) -> HandedIn:
     name = Path(unquote(part.filename or "")).name
     try:
-        async with _spooled(part, limit=room.settings.intake.max_bytes) as (path, sha256):
+        async with spooled(part, limit=room.settings.intake.max_bytes) as (path, sha256):
             ending = ending_of(name, media_type=part.headers.get("Content-Type", ""))
             key = f"{folder_of(UPLOADS, room.settings.account, speaker_id)}/{sha256}{ending}"
             await room.objects.put(key, path)
@@ -136,23 +130,3 @@ async def _store(part: BodyPartReader, room: Room, *, speaker_id: SpeakerId) -> 
     except OSError as error:
         raise failed(error, "keeping the upload") from error
     return HandedIn(f"upload:{key}", (name or sha256[:12])[:200])
-
-
-@asynccontextmanager
-async def _spooled(part: BodyPartReader, *, limit: int) -> AsyncIterator[tuple[Path, str]]:
-    """The part's content in a temporary file, and its SHA-256."""
-    digest = hashlib.sha256()
-    with tempfile.NamedTemporaryFile(prefix="voxroll-upload-") as file:
-        size = 0
-        while piece := await part.read_chunk(_PIECE):
-            size += len(piece)
-            if size > limit:
-                raise RequestError("too_large", f"more than {limit} bytes, the limit of one recording", status=413)
-            await asyncio.to_thread(_take, piece, file.file, digest)
-        file.flush()
-        yield Path(file.name), digest.hexdigest()
-
-
-def _take(piece: bytes, file: IO[bytes], digest: "hashlib._Hash") -> None:
-    digest.update(piece)
-    file.write(piece)

@@ -15,9 +15,11 @@ from worker.enrollment.steps import Policy
 from worker.intake import Intake
 from worker.queue.jobs import Queue
 from worker.store.apikeys import ApiKeys
+from worker.store.batches import Batches
 from worker.store.endpoints import Endpoints
 from worker.store.events import Bell, EventLog
 from worker.store.journal import Journal
+from worker.store.manifests import Manifests
 from worker.store.objects import ObjectStore
 from worker.store.status import StatusStore
 
@@ -44,6 +46,8 @@ class Room:
     events: EventLog
     bell: Bell
     endpoints: Endpoints
+    batches: Batches
+    manifests: Manifests
     keys: ApiKeys
     closing: asyncio.Event = field(default_factory=asyncio.Event)
     now: Callable[[], datetime] = utc_now

@@ -52,6 +52,13 @@ async def erase(request: web.Request) -> web.Response:
     return web.json_response(from_record(record, now=room.now(), policy=room.policy).to_wire(), status=202)
 
 
+async def retry(request: web.Request) -> web.Response:
+    """`POST /v1/speakers/{speakerId}/retry`: what failed for a reason that may have passed is tried once more."""
+    room = request.app[ROOM]
+    record = await room.intake.retry(speaker_id_of(request.match_info["speaker_id"]), now=room.now())
+    return web.json_response(from_record(record, now=room.now(), policy=room.policy).to_wire(), status=202)
+
+
 async def accept(request: web.Request) -> web.Response:
     """`POST /v1/speakers/{speakerId}/recordings/{recordingId}/accept`: a held sample is handed in after all."""
     return await _decide(request, accept=True)

@@ -37,15 +37,23 @@ from worker.deliver import Ways
 from worker.deliveries import Deliveries, poster
 from worker.enrollment.errors import RetryLaterError
 from worker.enrollment.record import SpeakerId
+from worker.feed import Feeder
+from worker.feed import Ways as Feeding
 from worker.fetch import Fetcher
 from worker.gallery import Gallery
+from worker.intake import Intake
+from worker.leading import Leading
+from worker.measuring import Measuring
+from worker.piece import Taking
 from worker.queue.connect import client, close, wait_until_there
 from worker.queue.jobs import Queue, queue_name
 from worker.queue.leasing import LeasingWorker
 from worker.store import keys
+from worker.store.batches import Batches
 from worker.store.endpoints import Endpoints
 from worker.store.events import Bell, EventLog
 from worker.store.journal import Journal
+from worker.store.manifests import Manifests
 from worker.store.objects import ObjectStore
 from worker.store.policy import policy_of
 from worker.store.status import StatusStore
@@ -66,13 +74,13 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
     async with opened(settings) as (shop, redis):
         _log.info("worker.started", account=settings.account, api=settings.api.base_url)
         health = asyncio.ensure_future(_tell_health(redis, settings))
-        delivering = asyncio.ensure_future(_deliver(shop, redis, stop=stop))
+        led = asyncio.gather(_deliver(shop, redis, stop=stop), _feed(shop, redis, stop=stop))
         try:
             await _build(shop, redis, stop=stop).main()
         finally:
             health.cancel()
             stop.set()
-            await delivering
+            await led
             with contextlib.suppress(RedisError, OSError):
                 await redis.delete(keys.health(settings.account))
     _log.info("worker.stopped")
@@ -123,6 +131,7 @@ def furnished(  # noqa: PLR0913  each is one part
         settings=settings,
         store=_store(settings, redis),
         journal=_journal(settings, redis),
+        batches=Batches(redis, account=settings.account, events_kept=settings.retention.events),
         queue=Queue(redis, account=settings.account),
         objects=objects,
         api=_api(settings, redis, http),
@@ -131,6 +140,7 @@ def furnished(  # noqa: PLR0913  each is one part
         voices=Voices(objects, Gallery(VoiceStore(redis, account=settings.account), voice), voice=voice),
         rules=Rules.for_profile(settings.profile),
         threads=threads,
+        measuring=Measuring(threads, places=settings.worker.threads),
         decoders=decoders,
         policy=policy_of(settings),
     )
@@ -186,6 +196,18 @@ async def _deliver(shop: Workshop, redis: ArqRedis, *, stop: asyncio.Event) -> N
     async with poster(allow_private=settings.endpoints.allow_private) as post:
         ways = Ways(log, Endpoints(redis, account=settings.account), post, document, shop.now)
         await Deliveries(ways, Bell(log)).run(stop)
+
+
+async def _feed(shop: Workshop, redis: ArqRedis, *, stop: asyncio.Event) -> None:
+    """Bring the rows of batches in."""
+    settings = shop.settings
+    ways = Feeding(
+        shop=shop,
+        manifests=Manifests(shop.objects, account=settings.account),
+        taking=Taking(shop.store, Intake(shop.store, shop.queue, policy=shop.policy), now=shop.now),
+        events=EventLog(redis, account=settings.account, kept=settings.retention.events),
+    )
+    await Leading(shop.batches, names=shop.batches.open, begin=lambda name: Feeder(ways, name)).run(stop)
 
 
 async def _tell_health(redis: ArqRedis, settings: Settings) -> None:

@@ -1,12 +1,10 @@
-"""Deliveries in a worker's process: lead as many endpoints as nobody else leads, and stop in good order.
+"""Deliveries in a worker's process: each endpoint is led by one process at a time.
 
-Each endpoint is led by one process at a time, by a lease of seconds; when that process dies another takes over, and
-what was under way is sent again.
+When that process dies another takes over, and what was under way is sent again.
 """
 
 import asyncio
 import contextlib
-import uuid
 from collections.abc import AsyncIterator, Mapping
 
 import aiohttp
@@ -18,11 +16,9 @@ from config.process import end
 from engine import addresses
 from engine.addresses import ForbiddenAddressError
 from worker.deliver import Answer, Pump, Ways
+from worker.leading import LOOK_S, Leading
 from worker.store.events import Bell
 
-_LEASE_S = 10.0
-_RENEW_S = 3.0
-_LOOK_S = 1.0  # how often endpoints without a leader are looked for, and how long a quiet stream is waited on
 _TIMEOUT = aiohttp.ClientTimeout(total=15, sock_connect=5)
 _READ = 65_536  # of an answer's body, so that its connection can be used again
 _LONGEST_WAIT_S = 3600.0
@@ -41,66 +37,43 @@ class Deliveries:
     def __init__(self, ways: Ways, bell: Bell) -> None:
         self._ways = ways
         self._bell = bell
-        self._token = uuid.uuid4().hex
-        self._led: dict[str, asyncio.Task[None]] = {}
 
     async def run(self, stop: asyncio.Event) -> None:
         """Deliver until `stop`."""
         ringing = asyncio.create_task(self._bell.run())
+        leading = Leading(
+            self._ways.endpoints, names=self._enabled, begin=lambda name: _Delivery(self._ways, name, bell=self._bell)
+        )
         try:
-            while not stop.is_set():
-                with contextlib.suppress(RedisError, OSError):
-                    await self._look(stop)
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(stop.wait(), _LOOK_S)
+            await leading.run(stop)
         finally:
-            stop.set()
-            await asyncio.gather(*self._led.values(), end(ringing))
+            await end(ringing)
 
-    async def _look(self, stop: asyncio.Event) -> None:
-        """Lead each endpoint that nobody leads."""
-        for endpoint in await self._ways.endpoints.all():
-            name = endpoint.endpoint_id
-            if name in self._led or endpoint.disabled:
-                continue
-            if await self._ways.endpoints.lead(name, self._token, for_s=_LEASE_S):
-                self._led[name] = asyncio.create_task(self._lead(name, stop))
+    async def _enabled(self) -> list[str]:
+        return [one.endpoint_id for one in await self._ways.endpoints.all() if not one.disabled]
 
-    async def _lead(self, name: str, stop: asyncio.Event) -> None:
-        """Deliver to an endpoint until `stop`, until it is gone, or until somebody else leads it."""
-        pump = Pump(self._ways, name)
-        tasks = [asyncio.create_task(one) for one in (self._keep(name), self._pump(pump), stop.wait())]
-        try:
-            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-            await end(*tasks)
-            await pump.close()
-            with contextlib.suppress(RedisError, OSError):
-                await self._ways.endpoints.let_go(name, self._token)
-        finally:
-            del self._led[name]
 
-    async def _keep(self, name: str) -> None:
-        """Stay the leader; ends once that can't be said any more."""
-        loop = asyncio.get_running_loop()
-        kept_s = loop.time()
-        while loop.time() - kept_s < _LEASE_S - _RENEW_S:
-            await asyncio.sleep(_RENEW_S)
-            with contextlib.suppress(RedisError, OSError):
-                if not await self._ways.endpoints.lead(name, self._token, for_s=_LEASE_S):
-                    return
-                kept_s = loop.time()
+class _Delivery:
+    """What goes out to one endpoint."""
 
-    async def _pump(self, pump: Pump) -> None:
+    def __init__(self, ways: Ways, name: str, *, bell: Bell) -> None:
+        self._pump = Pump(ways, name)
+        self._bell = bell
+
+    async def run(self) -> None:
         while True:
             news = self._bell.next()
             try:
-                if not await pump.step():
+                if not await self._pump.step():
                     return
             except (RedisError, OSError) as error:
                 _log.warning("events.interrupted", reason=type(error).__name__)
-                await asyncio.sleep(_LOOK_S)
+                await asyncio.sleep(LOOK_S)
                 continue
-            await pump.landed(or_news=news, at_most_s=_LOOK_S)
+            await self._pump.landed(or_news=news, at_most_s=LOOK_S)
+
+    async def close(self) -> None:
+        await self._pump.close()
 
 
 @contextlib.asynccontextmanager

@@ -14,6 +14,7 @@ from urllib.parse import unquote, urlsplit
 
 from config.points import point
 from config.settings import Settings
+from worker.contract.ids import is_speaker_id
 from worker.enrollment.errors import RequestError
 from worker.enrollment.facts import (
     BatchJoined,
@@ -25,16 +26,15 @@ from worker.enrollment.facts import (
     SpeakerErased,
 )
 from worker.enrollment.record import Goal, Record, RecordingId, Sample, SpeakerId
-from worker.enrollment.states import SampleState, sample_state
+from worker.enrollment.states import SampleState, is_goal_met, sample_state
 from worker.enrollment.steps import Policy, Prepare, Submit, Unenroll, next_steps
 from worker.queue import jobs
 from worker.queue.jobs import Queue
 from worker.store.status import StatusStore, Stored
 
-_SPEAKER_ID = re.compile(r"[a-zA-Z0-9_]{1,128}")
 _BATCH = re.compile(r"[a-zA-Z0-9_.-]{1,64}")
 _MOST_RECORDINGS = 20  # of one speaker; keeps a record small, and five samples are the API's own advice
-_MAY_PASS = frozenset({"not_found", "unreadable_source", "forbidden_source", "too_large", "internal_error"})
+MAY_PASS = frozenset({"not_found", "unreadable_source", "forbidden_source", "too_large", "internal_error"})
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
@@ -72,7 +72,7 @@ def speaker_id_of(text: str) -> SpeakerId:
     Raises:
         RequestError: `speaker_id_invalid`.
     """
-    if not _SPEAKER_ID.fullmatch(text):
+    if not is_speaker_id(text):
         shown = text[:40]
         raise RequestError(
             "speaker_id_invalid", f"{shown!r}: 1 to 128 letters, digits and underscores are allowed", status=422
@@ -92,17 +92,24 @@ def batch_of(text: str) -> str:
     return text
 
 
-def recording_from(source: str, *, channel: int | None, settings: Settings) -> HandedIn:
-    """Check a source that was named by path or URL.
+def roots_of(settings: Settings) -> tuple[Path, ...] | None:
+    """Folders that recordings may be named in by path; None: anywhere, as the front door is this machine's alone."""
+    if settings.intake.file_roots is None and settings.webhook.host in _LOOPBACK:
+        return None
+    return settings.intake.file_roots or ()
+
+
+def recording_from(source: str, *, channel: int | None, roots: Sequence[Path] | None) -> HandedIn:
+    """Check a source that was named by path or URL; paths lie in the roots, if there are any bounds.
 
     Raises:
         RequestError: `not_found`, `forbidden_source`, `unreadable_source`.
     """
     parts = urlsplit(source)
     if parts.scheme == "" and source.startswith("/"):
-        return _file(Path(source), channel=channel, settings=settings)
+        return _file(Path(source), channel=channel, roots=roots)
     if parts.scheme == "file":
-        return _file(Path(unquote(parts.path)), channel=channel, settings=settings)
+        return _file(Path(unquote(parts.path)), channel=channel, roots=roots)
     if parts.scheme in {"http", "https"} and parts.hostname:
         return HandedIn(source, _shown(source), channel)
     message = f"{source[:80]!r}: an absolute path, a file: or an http(s): URL is needed"
@@ -115,11 +122,9 @@ def _shown(url: str) -> str:
     return f"{parts.scheme}://{parts.hostname}{parts.path}"[:200]
 
 
-def _file(path: Path, *, channel: int | None, settings: Settings) -> HandedIn:
+def _file(path: Path, *, channel: int | None, roots: Sequence[Path] | None) -> HandedIn:
     real = path.resolve()
-    roots = settings.intake.file_roots
-    open_everywhere = roots is None and settings.webhook.host in _LOOPBACK
-    if not open_everywhere and not any(real.is_relative_to(root.resolve()) for root in roots or ()):
+    if roots is not None and not any(real.is_relative_to(root.resolve()) for root in roots):
         message = "paths are not taken from there; allow the folder by VOXROLL_INTAKE_FILE_ROOTS, or upload the file"
         raise RequestError("forbidden_source", message, status=403)
     if not real.is_file():
@@ -160,9 +165,26 @@ class Intake:
         steps = next_steps(after.record, now=now, policy=self._policy)
         account = self._queue.account
         await self._queue.put(
-            jobs.prepare(account, order.speaker_id, step.recording_id) for step in steps if isinstance(step, Prepare)
+            jobs.prepare(account, after.record, step.recording_id) for step in steps if isinstance(step, Prepare)
         )
         return after.record
+
+    async def retry(self, speaker_id: SpeakerId, *, now: datetime) -> Record:
+        """Take in once more what failed for a reason that may have passed.
+
+        Raises:
+            RequestError: `nothing_to_retry`; as `take_in`.
+        """
+        record = (await self._store.get(speaker_id)).record
+        failed = {(one.source, one.channel): one for one in record.samples if deserves_another_go(one)}
+        for other in record.samples:
+            if not deserves_another_go(other):
+                failed.pop((other.source, other.channel), None)  # its next go is under way, or did better
+        if not failed or is_goal_met(record):
+            message = f"{speaker_id} has no recording that failed for a reason that may have passed; hand in others"
+            raise RequestError("nothing_to_retry", message, status=409)
+        again = [HandedIn(one.source, one.name, one.channel) for one in failed.values()]
+        return await self.take_in(Order(speaker_id=speaker_id, recordings=again), now=now)
 
     async def erase(self, speaker_id: SpeakerId, *, now: datetime) -> Record:
         """Forget a speaker, known or not, for good: nothing more is taken in, what the API holds is deleted."""
@@ -230,16 +252,17 @@ def _free_id(record: Record, content: str) -> RecordingId:
     go = 1
     while True:
         recording_id = RecordingId(content if go == 1 else f"{content}-{go}")
-        if not _deserves_another_go(record.sample(recording_id)):
+        if not deserves_another_go(record.sample(recording_id)):
             return recording_id
         go += 1
 
 
-def _deserves_another_go(sample: Sample) -> bool:
+def deserves_another_go(sample: Sample) -> bool:
+    """Whether it failed for a reason that may have passed."""
     match sample_state(sample):
         case SampleState.PARKED | SampleState.REFUSED:
             return True
         case SampleState.REJECTED:
-            return getattr(sample.prepared, "code", None) in _MAY_PASS
+            return getattr(sample.prepared, "code", None) in MAY_PASS
         case _:
             return False

@@ -4,7 +4,6 @@ Ends in `SampleReady` with its recipe or in `SampleRejected` with code, value, l
 spent here. What computes runs in a thread, and what decodes in a process that may die of a recording.
 """
 
-import asyncio
 import hashlib
 import tempfile
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from engine.voice.recording import Recording
 from worker.enrollment.errors import RejectError, RetryLaterError
 from worker.enrollment.facts import Fact, SampleReady, SampleRejected
 from worker.enrollment.record import Measures, Recipe, RecordingId, Sample, SpeakerId
+from worker.enrollment.states import is_urgent
 from worker.likeness import known_voice, repeated_recording
 from worker.store.objects import CLIPS, folder_of
 from worker.workshop import Workshop
@@ -58,13 +58,13 @@ async def prepare(shop: Workshop, speaker_id: SpeakerId, recording_id: Recording
 
 
 async def _fact(shop: Workshop, speaker_id: SpeakerId, sample: Sample) -> Fact:
-    known = await known_voice(shop, (await shop.store.get(speaker_id)).record)
+    record = (await shop.store.get(speaker_id)).record
+    known = await known_voice(shop, record)
     search = preflight.Search(channel=sample.channel, known=known)
     with tempfile.TemporaryDirectory(prefix="voxroll-") as folder:
         path = await shop.fetcher.fetch(sample.source, to=Path(folder) / "recording")
-        loop = asyncio.get_running_loop()
         try:
-            found = await loop.run_in_executor(shop.threads, _find, shop, path, search)
+            found = await shop.measuring.run(_find, shop, path, search, is_urgent=is_urgent(record))
         except VoiceFailure as failure:
             return SampleRejected(
                 at=shop.now(),

@@ -24,7 +24,7 @@ from worker.enrollment.facts import (
     SubmissionStarted,
 )
 from worker.enrollment.record import AttemptId, AttemptOutcome, Record, Sample, SpeakerId, Verb, Via
-from worker.enrollment.states import SampleState, sample_state
+from worker.enrollment.states import SampleState, is_urgent, sample_state
 from worker.enrollment.steps import Submit, next_steps, next_verb
 from worker.likeness import judge
 from worker.store.status import Stored
@@ -53,6 +53,7 @@ async def submit(shop: Workshop, speaker_id: SpeakerId) -> str:
     if await shop.store.apply_to(stored, started) is None:
         raise RetryLaterError("superseded", "the record changed meanwhile", after=timedelta())
     point("submit.started")
+    await shop.batches.spent(stored.record)
     submission = Submission(
         speaker_id=speaker_id,
         clip=clip,
@@ -92,9 +93,11 @@ async def _judged(shop: Workshop, stored: Stored, sample: Sample) -> tuple[Store
 
 
 def _turn(record: Record) -> Turn:
-    """Who has begun goes first: started speakers are finished before others are started."""
+    """Who has begun goes first: started speakers are finished before others are started; batches stand behind."""
     begun = record.enrollment is not None or any(sample.attempts for sample in record.samples)
-    return Turn.FINISH if begun else Turn.START
+    if is_urgent(record):
+        return Turn.FINISH if begun else Turn.START
+    return Turn.BATCH_FINISH if begun else Turn.BATCH_START
 
 
 async def _see_enrollment(shop: Workshop, speaker_id: SpeakerId) -> None:

@@ -16,8 +16,10 @@ from worker.enrollment.facts import Answered, Fact, SampleParked
 from worker.enrollment.record import AttemptOutcome, Record, SpeakerId
 from worker.enrollment.steps import LookUp, Park, Policy, Prepare, Step, Submit, Unenroll, next_steps
 from worker.fetch import Fetcher
+from worker.measuring import Measuring
 from worker.queue import jobs
 from worker.queue.jobs import Job, Queue
+from worker.store.batches import Batches
 from worker.store.journal import Journal
 from worker.store.objects import ObjectStore
 from worker.store.status import StatusStore
@@ -39,6 +41,7 @@ class Workshop:
     settings: Settings
     store: StatusStore
     journal: Journal
+    batches: Batches
     queue: Queue
     objects: ObjectStore
     api: EnrollmentApi
@@ -47,6 +50,7 @@ class Workshop:
     voices: Voices
     rules: Rules
     threads: Executor
+    measuring: Measuring
     decoders: Decoders
     policy: Policy
     windows: Recent[tuple[str, int | None, str], tuple[Window, bytes]] = field(
@@ -92,7 +96,7 @@ class Workshop:
     def _job(self, record: Record, step: Step) -> Job | None:
         match step:
             case Prepare(recording_id):
-                return jobs.prepare(self.queue.account, record.speaker_id, recording_id)
+                return jobs.prepare(self.queue.account, record, recording_id)
             case Submit(at=at):
                 return jobs.submit(self.queue.account, record, at=at)
             case LookUp(recording_id, attempt, is_overdue) if is_overdue:

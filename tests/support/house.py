@@ -137,6 +137,40 @@ class Guest:
         await until(lambda: self._accepted("POST", "/v1/enrollments", json=body), pause_s=_PAUSE_S)
         return speaker_id
 
+    async def batch(self, name: str, *, speakers: int, bad: int = 2) -> str:
+        """A batch of new speakers with two recordings each, and rows that are no good; its id, once it is accepted."""
+        rows, wanted = [{"speakerId": f"{name}_bad", "source": "/nowhere.wav"}] * bad, []
+        for _ in range(speakers):
+            request = self.house.request(samples=2)
+            wanted.append(str(request["speakerId"]))
+            rows += [{"speakerId": wanted[-1], "source": one["source"]} for one in request["recordings"]]
+        body = {"name": name, "rows": rows, "goal": {"quality": "High", "samples": 2}}
+        found: dict[str, Any] = {}
+
+        async def is_accepted() -> bool:
+            status, told = await self._answer("POST", self.house.rooms.url + "/v1/batches", json=body)
+            assert status in {0, 200, 202, 503}, told
+            found.update(told if status in {200, 202} else {})
+            return bool(found)
+
+        await until(is_accepted, pause_s=_PAUSE_S)
+        self._known += wanted
+        return str(found["batchId"])
+
+    async def batch_ended(self, batch_id: str) -> dict[str, Any]:
+        """The batch once it has ended."""
+        document: dict[str, Any] = {}
+
+        async def is_over() -> bool:
+            document.update(await self.told(f"/v1/batches/{batch_id}"))
+            return str(document["state"]).startswith(("completed", "cancelled"))
+
+        try:
+            await until(is_over, pause_s=_PAUSE_S)
+        except TimeoutError:
+            pytest.fail(f"not ended: {json.dumps(document)}")
+        return document
+
     async def upload(self) -> tuple[int, str | None]:
         """One recording of a new speaker as a file; the status and, of a refusal, its code."""
         body = self.house.request(samples=1)
@@ -171,7 +205,7 @@ class Guest:
 
     async def document(self, speaker_id: str) -> dict[str, Any]:
         """The speaker's document."""
-        return await self._told(f"/v1/speakers/{speaker_id}")
+        return await self.told(f"/v1/speakers/{speaker_id}")
 
     async def settled(self, speaker_id: str) -> dict[str, Any]:
         """The speaker's document once nothing is left to do."""
@@ -210,7 +244,7 @@ class Guest:
         assert status in {0, 202, 503}, body
         return status == 202
 
-    async def _told(self, path: str) -> dict[str, Any]:
+    async def told(self, path: str) -> dict[str, Any]:
         """What the door tells, through every 503 and every cut connection."""
         document: dict[str, Any] = {}
 

@@ -2,7 +2,8 @@
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,7 +17,7 @@ from voxroll.show import JsonOption, as_data, complain, err, out
 
 if TYPE_CHECKING:  # onnxruntime: only this command pays for it, when it runs
     from voxroll.asked import Asked
-    from voxroll.checking import Verdict
+    from voxroll.checking import Judge, Verdict
 
 _PAGES = frozenset({".html", ".htm"})
 
@@ -81,24 +82,9 @@ def _asked(paths: Sequence[Path]) -> "list[Asked]":
 def _judged(  # noqa: PLR0913  (as above)
     asked: "Sequence[Asked]", settings: Settings, *, channel: int | None, want: int, threads: int, quiet: bool
 ) -> "list[Verdict]":
-    from engine.voice import apart, model, preflight, voice  # noqa: PLC0415
-    from voxroll.checking import Judge  # noqa: PLC0415
-
-    with steps(quiet=quiet) as progress, apart.Decoders() as decoders:
-        try:
-            folder = model.ensure(settings.cache_dir, name=settings.engine.model, progress=_say)
-        except model.ModelError as error:
-            raise CommandError(error.code, error.message, exit_code=Exit.UNAVAILABLE) from error
+    with steps(quiet=quiet) as progress, judging(settings, channel=channel, want=want) as judge:
         progress.total("checking", len(asked))
         verdicts, heard_s, began = [], 0.0, time.monotonic()
-        judge = Judge(
-            voice=voice.Voice.load(folder),
-            decoders=decoders,
-            rules=preflight.Rules.for_profile(settings.profile),
-            limit_s=settings.intake.scan_limit.total_seconds(),
-            channel=channel,
-            want=want,
-        )
         for verdict in judge.all_of(asked, threads=threads or len(os.sched_getaffinity(0))):
             verdicts.append(verdict)
             heard_s += verdict.duration_s
@@ -106,6 +92,31 @@ def _judged(  # noqa: PLR0913  (as above)
                 f"{heard_s / max(time.monotonic() - began, 1e-3):,.0f}x real time, {ascii(verdict.file.name)[1:-1]}"
             )
     return verdicts
+
+
+@contextmanager
+def judging(settings: Settings, *, channel: int | None = None, want: int = 1) -> "Iterator[Judge]":
+    """Who judges recordings, by the rules of these settings.
+
+    Raises:
+        CommandError: the model is not there.
+    """
+    from engine.voice import apart, model, preflight, voice  # noqa: PLC0415
+    from voxroll.checking import Judge  # noqa: PLC0415
+
+    with apart.Decoders() as decoders:
+        try:
+            folder = model.ensure(settings.cache_dir, name=settings.engine.model, progress=_say)
+        except model.ModelError as error:
+            raise CommandError(error.code, error.message, exit_code=Exit.UNAVAILABLE) from error
+        yield Judge(
+            voice=voice.Voice.load(folder),
+            decoders=decoders,
+            rules=preflight.Rules.for_profile(settings.profile),
+            limit_s=settings.intake.scan_limit.total_seconds(),
+            channel=channel,
+            want=want,
+        )
 
 
 def _refuse_page(page: Path) -> None:

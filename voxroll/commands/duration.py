@@ -1,5 +1,6 @@
 """Durations and times on the command line: `90`, `90s`, `15m`, `2h`, as in the settings, and ISO 8601."""
 
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
@@ -40,4 +41,23 @@ def moment(text: str) -> datetime:
         return datetime.now(UTC) - _READ.validate_python(text)
     except (ValidationError, OverflowError) as error:
         message = f"{text!r} is not a time; write 2026-11-21T09:00, or 2h for two hours ago"
+        raise CommandError("bad_time", message, exit_code=Exit.USAGE) from error
+
+
+def deadline(text: str) -> datetime:
+    """Read a time to come: `06:00` is the next time that a clock here shows it; ISO 8601; or `8h` from now.
+
+    Raises:
+        CommandError: `bad_time`.
+    """
+    now = datetime.now().astimezone()
+    try:
+        if re.fullmatch(r"\d{1,2}:\d{2}", text):
+            hours, minutes = map(int, text.split(":"))
+            at = now.replace(hour=hours, minute=minutes, second=0, microsecond=0)
+            return at if at > now else at + timedelta(days=1)
+        found = datetime.fromisoformat(text) if "-" in text else now + _READ.validate_python(text)
+        return found.astimezone()
+    except (ValueError, OverflowError) as error:
+        message = f"{text!r} is no time to come; write 06:00, 2026-11-21T06:00, or 8h"
         raise CommandError("bad_time", message, exit_code=Exit.USAGE) from error

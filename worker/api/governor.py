@@ -38,7 +38,9 @@ class Turn(IntEnum):
 
     FINISH = 0
     START = 1
-    IDLE = 2
+    BATCH_FINISH = 2
+    BATCH_START = 3
+    IDLE = 4
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,6 +58,39 @@ class RefusedData(_Wire):
     count: int = Field(description="So many, since the last event of this verdict.")
 
 
+class RowsData(_Wire):
+    """Rows of a manifest; `read` is the sum of those behind it."""
+
+    total: int | None = Field(description="Null until they are counted.")
+    read: int
+    taken: int
+    bad: int = Field(description="That can't be read, or were refused.")
+    skipped: int = Field(description="Whose speaker was enrolled before, where that was asked for.")
+    blocked: int = Field(description="Without consent, or of speakers who were erased.")
+
+
+class SpeakersData(_Wire):
+    """Speakers of a batch by state."""
+
+    planned: int
+    enrolling: int
+    complete: int
+    incomplete: int
+    failed: int
+    erased: int
+
+
+class BatchData(_Wire):
+    """What a batch has come to."""
+
+    batch_id: str
+    name: str
+    state: str
+    rows: RowsData
+    speakers: SpeakersData
+    calls: int = Field(description="Submissions so far.")
+
+
 @dataclass(frozen=True, slots=True)
 class Kind:
     """One type of the catalogue."""
@@ -88,6 +121,8 @@ CATALOGUE = {
     "sample.parked": Kind("A sample was set aside; it needs a look.", SampleData),
     "speaker.conflict_suspected": Kind("The voice may be another speaker's.", ConflictData),
     "speaker.erased": Kind("The speaker is forgotten for good.", Nothing),
+    "batch.progressed": Kind("A batch got on: every ten seconds at most, or by 5 % of its rows.", BatchData),
+    "batch.completed": Kind("A batch ended: all its rows were read, and all its speakers are settled.", BatchData),
     "callback.refused": Kind("Callbacks came that prove nothing: forged, foreign, expired, unreadable.", RefusedData),
 }
 
@@ -97,6 +132,14 @@ EXAMPLES: dict[type[_Wire], dict[str, Any]] = {
     SampleData: {"recordingId": "0123456789abcdef", "source": "monday.wav", "code": None},
     ConflictData: {"recordingId": "0123456789abcdef", "otherSpeakerId": "ben", "score": 0.81, "threshold": 0.62},
     ProgressData: {"totalSpeechDuration": 42.5, "enrollmentQuality": "High"},
+    BatchData: {
+        "batchId": "bat_0123456789abcdef",
+        "name": "calls.csv",
+        "state": "in_progress",
+        "rows": {"total": 9, "read": 6, "taken": 5, "bad": 1, "skipped": 0, "blocked": 0},
+        "speakers": {"planned": 1, "enrolling": 1, "complete": 1, "incomplete": 0, "failed": 0, "erased": 0},
+        "calls": 3,
+    },
     RefusedData: {"verdict": "callback_forged", "count": 1},
 }
 

@@ -3,7 +3,7 @@
 `MOVES` is the transition table: the README's diagram is compared with it by a test, and so is what `advance` does.
 """
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
 from worker.enrollment.record import AttemptOutcome, Clip, Record, Rejection, Sample
@@ -34,6 +34,8 @@ class SpeakerState(StrEnum):
 
 
 _S = SampleState
+BATCH = "bat_"  # ids of batches that were handed in as a manifest begin so
+_ONE_ORDER = timedelta(milliseconds=1)  # the recordings of one order are planned within this
 _EVER = datetime.min.replace(tzinfo=UTC)
 
 MOVES: dict[tuple[SampleState, str], frozenset[SampleState]] = {
@@ -80,6 +82,13 @@ def sample_state(sample: Sample) -> SampleState:  # noqa: PLR0911 -- one line pe
             return _S.REJECTED
         case None:
             return _S.PLANNED
+
+
+def is_urgent(record: Record) -> bool:
+    """Whether the speaker was handed in alone, and not last by a batch: those stand behind, however many they are."""
+    joined = [one.at for one in record.batches if one.batch.startswith(BATCH)]
+    planned = [sample.planned_at for sample in record.samples if sample.planned_at]
+    return not joined or max(planned, default=max(joined)) > max(joined) + _ONE_ORDER
 
 
 def applied_count(record: Record) -> int:

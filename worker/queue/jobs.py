@@ -18,8 +18,10 @@ from arq.worker import JobExecutionFailed
 from redis.asyncio import Redis
 
 from worker.enrollment.record import Attempt, Record, RecordingId, SpeakerId
+from worker.enrollment.states import is_urgent
 from worker.queue.scripts import MOST, Call, Script, run
 
+_BEFORE_MS = 3_600_000  # what waits longer is not overtaken, so that nothing waits for ever
 VERSION = 1  # of payloads; a worker leaves those of a later version to newer workers
 _ERROR = "$error"
 _ENQUEUE = Script.named("enqueue")
@@ -36,17 +38,19 @@ def queue_name(account: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One job: what to run, with what, under which id, not before when."""
+    """One job: what to run, with what, under which id, not before when, and whether it goes before batches."""
 
     function: str
     args: tuple[str, ...]
     job_id: str
     at: datetime | None = None
+    is_urgent: bool = False
 
 
-def prepare(account: str, speaker_id: SpeakerId, recording_id: RecordingId) -> Job:
+def prepare(account: str, record: Record, recording_id: RecordingId) -> Job:
     """Measure one recording and cut its sample."""
-    return Job("prepare", (speaker_id, recording_id), f"{{{account}}}:prepare:{speaker_id}:{recording_id}")
+    args = (record.speaker_id, recording_id)
+    return Job("prepare", args, f"{{{account}}}:prepare:{':'.join(args)}", is_urgent=is_urgent(record))
 
 
 def submit(account: str, record: Record, *, at: datetime) -> Job:
@@ -55,7 +59,8 @@ def submit(account: str, record: Record, *, at: datetime) -> Job:
         len(sample.attempts) + sum(map(bool, (sample.held, sample.released_at, sample.declined)))
         for sample in record.samples
     )
-    return Job("submit", (record.speaker_id,), f"{{{account}}}:submit:{record.speaker_id}:{begun}", at)
+    job_id = f"{{{account}}}:submit:{record.speaker_id}:{begun}"
+    return Job("submit", (record.speaker_id,), job_id, at, is_urgent=is_urgent(record))
 
 
 def look_up(account: str, speaker_id: SpeakerId, recording_id: RecordingId, attempt: Attempt) -> Job:
@@ -100,16 +105,22 @@ class Queue:
         """Queue jobs in one round trip; a job whose id is queued or running already is left as it is.
 
         By the server's clock: a job with a time of its own is due after as long as it is from now, the others at once,
-        in the order given.
+        in the order given; an urgent one as if it had been due for an hour, before all that stands in the queue since.
         """
         now_ms = int(time.time() * 1000)
         args: list[Any] = []
         for job in jobs:
             wait_ms = round(job.at.timestamp() * 1000) - now_ms if job.at else 0  # only differences: clocks disagree
-            args += (job.job_id, payload_of(job, now_ms=now_ms), wait_ms if wait_ms > 0 else "")
+            place = wait_ms if wait_ms > 0 else -_BEFORE_MS if job.is_urgent else ""
+            args += (job.job_id, payload_of(job, now_ms=now_ms), place)
         parts = [args[at : at + 3 * MOST] for at in range(0, len(args), 3 * MOST)]
         if parts:
             await run(self._redis, [Call(_ENQUEUE, (self.name,), [job_key_prefix, *part]) for part in parts])
+
+    async def waiting(self) -> int:
+        """How many jobs are due and not begun."""
+        seconds, micros = await self._redis.time()
+        return int(await self._redis.zcount(self.name, "-inf", seconds * 1000 + micros / 1000))
 
     async def holds(self, job: Job) -> bool:
         """Whether the job is queued or running."""

@@ -53,8 +53,8 @@ class EventLog:
         self, kind: str, data: dict[str, Any], *, at: datetime, speaker_id: str | None = None, test: bool = False
     ) -> str:
         """Write an event that no commit makes; returns its id."""
-        told = {"type": kind, "at": at.isoformat(), **data, "speakerId": speaker_id, "test": test}
-        place: bytes = await self._redis.xadd(self._stream, {"event": json.dumps(told)}, maxlen=self._kept)
+        told = written(kind, data, at=at, speaker_id=speaker_id, test=test)
+        place: bytes = await self._redis.xadd(self._stream, {"event": told}, maxlen=self._kept)
         return PREFIX + place.decode()
 
     async def after(self, entry_id: str, *, limit: int) -> list[tuple[str, EventDocument]]:
@@ -95,6 +95,11 @@ class EventLog:
         told = await self._redis.xinfo_stream(self._stream)
         first, last = told["first-entry"], told["last-generated-id"].decode()
         return Bounds(first[0].decode() if first else last, last, has_forgotten=told["entries-added"] > length)
+
+
+def written(kind: str, data: dict[str, Any], *, at: datetime, speaker_id: str | None = None, test: bool = False) -> str:
+    """An event as the stream keeps it."""
+    return json.dumps({"type": kind, "at": at.isoformat(), **data, "speakerId": speaker_id, "test": test})
 
 
 class Bell:

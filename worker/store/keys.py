@@ -93,3 +93,23 @@ def api_keys(account: str) -> str:
 def repeated(account: str, who: str) -> str:
     """What a request with an Idempotency-Key was answered; `who` is a hash over the key and who sent it. TTL: 24 h."""
     return f"vx:{{{account}}}:repeated:{who}"
+
+
+def batches(account: str) -> str:
+    """Sorted set of batch ids by the ms at which they were handed in. No TTL: one per batch."""
+    return f"vx:{{{account}}}:batches"
+
+
+def open_batches(account: str) -> str:
+    """Set of the ids of batches that a leader works on. No TTL: empties as they end."""
+    return f"vx:{{{account}}}:batches:open"
+
+
+def batch(account: str, batch_id: str) -> str:
+    """Hash: plan, state, position and counters of a batch. No TTL: says what was handed in, and is small."""
+    return f"vx:{{{account}}}:batch:{batch_id}"
+
+
+def batch_lead(account: str, batch_id: str) -> str:
+    """Who feeds a batch. TTL: a few seconds."""
+    return f"vx:{{{account}}}:batch:{batch_id}:lead"

@@ -18,6 +18,7 @@ from worker.enrollment.record import SpeakerId
 UPLOAD_SCHEME = "upload"  # sources that lie here: upload:<key>
 UPLOADS = "uploads"
 CLIPS = "clips"
+BATCHES = "batches"
 _FULL = re.compile(rf"(?:os error|Errno) (?:{errno.ENOSPC}|{errno.EDQUOT}|{errno.EFBIG})\b")
 
 
@@ -53,6 +54,15 @@ class ObjectStore:
             return None
         except (BaseError, OSError) as error:
             raise failed(error, f"reading {key}") from error
+
+    async def below(self, folder: str) -> list[str]:
+        """The keys below a folder, in order."""
+        try:
+            return sorted([one["path"] async for found in obstore.list(self._store, prefix=folder) for one in found])
+        except FileNotFoundError:
+            return []
+        except (BaseError, OSError) as error:
+            raise failed(error, f"listing {folder}") from error
 
     async def forget(self, folder: str) -> None:
         """Delete everything below a folder."""

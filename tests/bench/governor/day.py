@@ -22,7 +22,7 @@ from redis.asyncio import Redis
 
 from config.settings import Api, Settings, Webhook
 from tests.bench.governor.provider import CALLS, WINDOW, Provider
-from tests.bench.governor.shelves import Callbacks, Clips, Records, Voices
+from tests.bench.governor.shelves import Batches, Callbacks, Clips, Records, Voices
 from tests.bench.governor.virtual import Clock, redis_client
 from tests.support.lives import MEASURES, recipe
 from worker import reconcile, submit, sweep
@@ -177,6 +177,7 @@ async def live(plan: Plan, clock: Clock, *, folder: Path, redis_path: str) -> tu
             http = await stack.enter_async_context(_session(path, noted, clock))
             api = EnrollmentApi.over(redis, http, account=settings.account, api=settings.api, clock=clock.ms)
             shelves = {"store": records, "journal": callbacks, "queue": queue, "objects": Clips(), "voices": Voices()}
+            shelves |= {"batches": Batches()}
             shop = _workshop(settings, api, clock, stack, **shelves)
             queue.workers.append(Worker(shop))
         beside = [
@@ -266,4 +267,5 @@ def _workshop(
     nobody = cast("Any", None)
     threads = stack.enter_context(ThreadPoolExecutor(1))
     others = {"fetcher": nobody, "voice": nobody, "rules": nobody, "threads": threads, "decoders": nobody}
+    others["measuring"] = nobody
     return Workshop(settings=settings, api=api, policy=policy_of(settings), now=clock.utc, **shelves, **others)

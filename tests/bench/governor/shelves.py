@@ -110,3 +110,9 @@ class Voices:
 
     async def forget(self, speaker_id: SpeakerId) -> None:
         """There is nothing to forget."""
+
+
+class Batches:
+    """Nobody's batch."""
+
+    async def spent(self, record: Record) -> None: ...

@@ -53,7 +53,7 @@ def test_all_keys_of_an_accounts_jobs_are_in_one_slot() -> None:
     speaker, recording = SpeakerId("anna"), RecordingId("r1")
     attempt = Attempt(attempt_id=AttemptId("a1"))
     house = [
-        jobs.prepare(_ACCOUNT, speaker, recording),
+        jobs.prepare(_ACCOUNT, Record(speaker_id=speaker), recording),
         jobs.submit(_ACCOUNT, Record(speaker_id=speaker), at=utc_now()),
         jobs.look_up(_ACCOUNT, speaker, recording, attempt),
         jobs.reconcile(_ACCOUNT, "c1"),

@@ -1,0 +1,177 @@
+"""`voxroll plan`: what a manifest would come to, before anything is sent; writes plan.jsonl, which `run` takes."""
+
+import json
+import os
+import random
+import tempfile
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.markup import escape
+
+from config.settings import Settings, load
+from voxroll.commands.manifests import MANIFEST_HELP, at_hand
+from voxroll.failure import CommandError, Exit
+from voxroll.progress import steps
+from voxroll.show import JsonOption, as_data, err, out
+from worker.contract import manifest as reading
+from worker.contract.rows import BadRow, Row
+
+if TYPE_CHECKING:  # onnxruntime: only this command pays for it, when it runs
+    from voxroll.planning import Planning
+
+_SEED = 0  # the same people are looked at every time
+_AnyRow = Row | BadRow
+
+
+def plan(  # noqa: PLR0913  (one argument per option of the command)
+    manifest: Annotated[Path, typer.Argument(metavar="MANIFEST", help=MANIFEST_HELP)],
+    *,
+    sample: Annotated[int, typer.Option(min=0, help="Look at so many people only, and estimate; 0: at all.")] = 0,
+    price: Annotated[float, typer.Option(min=0, help="Of one call, to tell what all would cost.")] = 0.0,
+    into: Annotated[Path, typer.Option(metavar="FOLDER", help="Where plan.jsonl and plan.html go.")] = Path(),
+    threads: Annotated[int, typer.Option(min=0, help="Recordings at one time; 0: one per core.")] = 0,
+    as_json: JsonOption = False,
+) -> None:
+    """Look at everybody in a manifest on this machine: who is ready, who is short, which calls it takes.
+
+    Exit code 0 if everybody is ready, 5 if somebody is not, 9 if there is nobody.
+    """
+    settings = load()
+    try:
+        if not into.is_dir():
+            raise CommandError("no_such_folder", f"--into: {into} is no folder", exit_code=Exit.USAGE)
+        with at_hand(manifest) as (path, folder):
+            speakers, rows = _counted(path)
+            chosen = _chosen(speakers, sample)
+            with _written(into / "plan.jsonl", is_wanted=chosen is None) as keep:
+                wanted = (row for row in reading.read(path) if chosen is None or _speaker(row) in chosen)
+                number = rows if chosen is None else sum(speakers[name] for name in chosen)
+                planning = _planned(folder, wanted, settings, number=number, threads=threads, keep=keep, quiet=as_json)
+        scale = len(speakers) / len(chosen) if chosen else 1.0
+        api = settings.api
+        document = planning.document(calls=api.calls, window=api.window, price=price, scale=scale)
+        _write_page(into / "plan.html", planning, document, name=manifest.name)
+    except OSError as error:
+        message = f"{error.filename or manifest}: {error.strerror}; let it be read and written by who runs this"
+        raise CommandError("unreadable_source", message) from error
+    _tell(document, into=into, is_whole=chosen is None, as_json=as_json)
+    if code := _exit_code(document):
+        raise typer.Exit(int(code))
+
+
+def _counted(manifest: Path) -> tuple[dict[str, int], int]:
+    """Rows of each speaker, and rows in all."""
+    speakers: dict[str, int] = {}
+    number = 0
+    for row in reading.read(manifest):
+        number += 1
+        if name := _speaker(row):
+            speakers[name] = speakers.get(name, 0) + 1
+    return speakers, number
+
+
+def _speaker(row: _AnyRow) -> str | None:
+    return row.speaker_id if isinstance(row, Row) else None
+
+
+def _chosen(speakers: dict[str, int], sample: int) -> frozenset[str] | None:
+    """Who is looked at; None: everybody."""
+    if not sample or sample >= len(speakers):
+        return None
+    return frozenset(random.Random(_SEED).sample(sorted(speakers), sample))  # noqa: S311 -- no secret
+
+
+def _planned(  # noqa: PLR0913  (each is one part)
+    folder: Path,
+    rows: Iterable[_AnyRow],
+    settings: Settings,
+    *,
+    number: int,
+    threads: int,
+    keep: Callable[[str], Any],
+    quiet: bool,
+) -> "Planning":
+    from voxroll.asked import of_row  # noqa: PLC0415
+    from voxroll.commands.check import judging  # noqa: PLC0415
+    from voxroll.planning import Planning  # noqa: PLC0415
+
+    planning = Planning(settings.goal.samples)
+    asked_for: deque[_AnyRow] = deque()
+
+    def asked() -> Iterator[Any]:
+        for row in rows:
+            asked_for.append(row)
+            yield of_row(folder / "manifest", row)
+
+    with steps(quiet=quiet) as progress, judging(settings) as judge:
+        progress.total("looking", number)
+        for verdict in judge.all_of(asked(), threads=threads or len(os.sched_getaffinity(0))):
+            row = asked_for.popleft()
+            if planning.add(row, verdict) and isinstance(row, Row):
+                keep(_line(row, folder, verdict))
+            progress.step(ascii(verdict.file.name)[1:-1])
+    return planning
+
+
+def _line(row: Row, folder: Path, verdict: Any) -> str:
+    """A row of plan.jsonl: what `run` takes, and what was found."""
+    from voxroll.asked import is_address  # noqa: PLC0415
+
+    source = row.source if is_address(row.source) else str(folder / row.source)
+    told: dict[str, Any] = {"speakerId": row.speaker_id, "source": source, "channel": row.channel}
+    told |= {"consent": row.consent, "ref": row.ref}
+    if verdict.windows:
+        best = verdict.windows[0]
+        told["sample"] = {"startS": best.start_s, "endS": best.end_s, "channel": best.channel}
+        told["speechS"] = round(best.measures.speech_s, 2)
+    return json.dumps({name: value for name, value in told.items() if value is not None}) + "\n"
+
+
+@contextmanager
+def _written(path: Path, *, is_wanted: bool = True) -> Iterator[Callable[[str], Any]]:
+    """Write a file whole or not at all; its owner alone may read it, for it tells of people."""
+    if not is_wanted:
+        yield lambda _text: None
+        return
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=".voxroll-")
+    try:
+        file: IO[str]
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            yield file.write
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink()
+        raise
+
+
+def _write_page(path: Path, planning: "Planning", document: dict[str, Any], *, name: str) -> None:
+    from voxroll.plan_page import parts  # noqa: PLC0415
+
+    with _written(path) as write:
+        for part in parts(planning, document, name=name):
+            write(part.encode("utf-8", "replace").decode())
+
+
+def _tell(document: dict[str, Any], *, into: Path, is_whole: bool, as_json: bool) -> None:
+    from voxroll.plan_page import sums  # noqa: PLC0415
+
+    if as_json:
+        as_data(document)
+        return
+    for line in sums(document):
+        out.print(escape(line), soft_wrap=True)
+    told = f"`voxroll run {into / 'plan.jsonl'}` runs it; " if is_whole else ""
+    err.print(escape(f"{told}{into / 'plan.html'} says who is not ready, and why"), soft_wrap=True)
+
+
+def _exit_code(document: dict[str, Any]) -> Exit:
+    speakers = document["speakers"]
+    if not sum(speakers.values()):
+        return Exit.NOTHING
+    is_all = sum(speakers.values()) == speakers["ready"] and "bad_row" not in document["codes"]
+    return Exit.OK if is_all else Exit.INCOMPLETE

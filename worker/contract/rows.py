@@ -1,0 +1,231 @@
+"""A row of a manifest: whose recording, where it is, on which channel, whether there is consent.
+
+In: what a file says under whatever names and in whatever case. Out: rows, and bad rows named by line, field and reason.
+A record may name several recordings in a list, or be one of RingCentral's call log; each recording is a row.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from worker.contract.ids import is_speaker_id, wrong_id
+
+SEPARATOR = "|"  # of several recordings in one cell
+
+_NAMES = {
+    "source": ("source", "file", "path", "url", "recording", "audio"),
+    "recordings": ("recordings",),
+    "channel": ("channel",),
+    "speakerId": ("speakerid", "enrollmentid", "id"),
+    "consent": ("consent",),
+    "ref": ("ref", "reference"),
+    "start": ("start",),
+    "end": ("end",),
+}
+KNOWN = frozenset(name for names in _NAMES.values() for name in names)
+SOURCES = _NAMES["source"]
+_CHANNEL = re.compile(r"[0-9]{1,3}")
+_CONSENT = dict.fromkeys(("yes", "y", "true", "1"), True) | dict.fromkeys(("no", "n", "false", "0"), False)
+_SHOWN = 60
+_LONGEST_REF = 200
+_SIDES = {"inbound": "to", "outbound": "from"}  # the own party of a call
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """A row that can be read.
+
+    Attributes:
+        line: of the manifest it begins on, from 1; in a JSON document the number of the record.
+        source: path or address of a recording.
+        channel: the speaker is on, from 0; None where the manifest doesn't say.
+        speaker_id: whose voice it is; None likewise.
+        consent: whether the speaker agreed; None likewise.
+        ref: what the caller knows the row by.
+    """
+
+    line: int
+    source: str
+    channel: int | None = None
+    speaker_id: str | None = None
+    consent: bool | None = None
+    ref: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BadRow:
+    """A row that can't: on which line, which field (empty: the row as a whole), and what is wrong with it."""
+
+    line: int
+    field: str
+    reason: str
+    place: str = "line"
+
+    def __str__(self) -> str:
+        """Tell people."""
+        return f"{self.place} {self.line}{', ' if self.field else ''}{self.field}: {self.reason}"
+
+
+class _FieldError(Exception):
+    def __init__(self, field: str, reason: str) -> None:
+        super().__init__(reason)
+        self.field, self.reason = field, reason
+
+
+def name_of(text: str) -> str:
+    """The name of a field, as it is looked for: in any case, with or without `_`, `-` and spaces."""
+    return re.sub(r"[\s_-]", "", text).casefold()
+
+
+def rows_of(line: int, record: Mapping[str, Any], *, place: str = "line") -> Iterator[Row | BadRow]:
+    """The rows of a record, whose names are as `name_of` makes them; none of a call without a recording."""
+    try:
+        several = _found(record, "recordings")
+        if several is None:
+            plain = _of_call(record)
+            if plain is not None:
+                yield _row(line, plain)
+            return
+        recordings = _recordings(several, record)
+    except _FieldError as error:
+        yield BadRow(line, error.field, error.reason, place)
+        return
+    for one in recordings:
+        try:
+            yield _row(line, {**record, **one})
+        except _FieldError as error:
+            yield BadRow(line, error.field, error.reason, place)
+
+
+def _recordings(several: Any, record: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """What each recording of a list says for itself."""
+    if _found(record, "source") is not None:
+        raise _FieldError("recordings", "stands beside a recording of its own; put all into one of the two")
+    listed = several.split(SEPARATOR) if isinstance(several, str) else several
+    if not isinstance(listed, list) or not listed:
+        raise _FieldError("recordings", f"{_short(several)} is no list of recordings; give paths, or objects")
+    return [
+        {name_of(name): value for name, value in one.items()} if isinstance(one, dict) else {SOURCES[0]: one}
+        for one in listed
+    ]
+
+
+def _of_call(record: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """A record of RingCentral's call log as a plain one, None if it has no recording; any other as it is."""
+    recording = record.get("recording")
+    if isinstance(recording, dict):
+        said = {"source": recording.get("contentUri"), "speakerid": _extension(record), "ref": record.get("id")}
+        return said | {name: record.get(name) for name in ("channel", "consent")}
+    is_call = "sessionid" in record and not any(record.get(name) for name in SOURCES)
+    return None if is_call else record
+
+
+def _extension(call: Mapping[str, Any]) -> Any:
+    """The extension whose call it was: the record's own, or that of the party on this side."""
+    own = _part(call.get("extension"), "id")
+    if own is not None:
+        return own
+    parties = {side: _part(call.get(side), "extensionId") for side in _SIDES.values()}
+    side = _SIDES.get(str(call.get("direction")).casefold())
+    if side:
+        return parties[side]
+    known = [one for one in parties.values() if one is not None]
+    if len(known) > 1:
+        raise _FieldError("speakerId", "both sides have an extension; say whose call it is by `direction`")
+    return known[0] if known else None
+
+
+def _part(value: Any, name: str) -> Any:
+    return value.get(name) if isinstance(value, dict) else None
+
+
+def _row(line: int, record: Mapping[str, Any]) -> Row:
+    for name in ("start", "end"):
+        if _found(record, name) is not None:
+            reason = (
+                "stretches can't be named yet, the best one of the whole recording is found; leave it empty, or cut"
+            )
+            raise _FieldError(name, reason)
+    return Row(
+        line=line,
+        source=_source(_found(record, "source")),
+        channel=_channel(_found(record, "channel")),
+        speaker_id=_speaker_id(_found(record, "speakerId")),
+        consent=_consent(_found(record, "consent")),
+        ref=_ref(_found(record, "ref")),
+    )
+
+
+def _found(record: Mapping[str, Any], field: str) -> Any:
+    """What a record says of a field under any of its names; empty text is nothing."""
+    for name in _NAMES[field]:
+        value = record.get(name)
+        if isinstance(value, str):
+            value = value.strip()
+        if value is not None and value != "":
+            return value
+    return None
+
+
+def _source(value: Any) -> str:
+    if value is None:
+        raise _FieldError("source", "names no recording; give a path")
+    if not isinstance(value, str):
+        raise _FieldError("source", f"{_short(value)} is no text; give a path")
+    return _text("source", value)
+
+
+def _text(field: str, value: str) -> str:
+    try:
+        value.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError as error:
+        raise _FieldError(field, f"{_short(value)} holds half a character; write the name anew") from error
+    if "\0" in value:
+        raise _FieldError(field, f"{_short(value)} holds a NUL, which no path has; write the name anew")
+    return value
+
+
+def _channel(value: Any) -> int | None:
+    if value is None:
+        return None
+    text = str(value)
+    if isinstance(value, bool) or not _CHANNEL.fullmatch(text):
+        raise _FieldError("channel", f"{_short(value)} is no channel; give its number from 0, or nothing")
+    return int(text)
+
+
+def _speaker_id(value: Any) -> str | None:
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, str | int):
+        raise _FieldError("speakerId", f"{_short(value)} is no text; give an id")
+    text = str(value)
+    if not is_speaker_id(text):
+        raise _FieldError("speakerId", wrong_id(text) if len(text) <= _SHOWN else f"{_short(value)} is no id")
+    return text
+
+
+def _consent(value: Any) -> bool | None:
+    if value is None:
+        return None
+    said = _CONSENT.get(str(value).casefold())
+    if said is None:
+        raise _FieldError("consent", f"{_short(value)} is neither yes nor no; say one of them, or nothing")
+    return said
+
+
+def _ref(value: Any) -> str | None:
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, str | int) or len(str(value)) > _LONGEST_REF:
+        raise _FieldError("ref", f"{_short(value)} is no text of up to {_LONGEST_REF} characters; give one, or nothing")
+    return _text("ref", str(value))
+
+
+def _short(value: Any) -> str:
+    try:
+        text = ascii(value)
+    except RecursionError:
+        return "this"
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."

@@ -1,0 +1,105 @@
+"""Work that one process does at a time: lead as much as nobody else leads, and stop in good order.
+
+Each thing (an endpoint, a batch) is led by one process, by a lease of seconds; when that process dies another takes
+over where it stopped.
+"""
+
+import asyncio
+import contextlib
+import uuid
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Protocol
+
+import structlog
+from redis.exceptions import RedisError
+
+from config.process import end
+
+LOOK_S = 1.0  # how often things without a leader are looked for
+_LEASE_S = 10.0
+_RENEW_S = 3.0
+
+_log = structlog.get_logger()
+
+
+class Led(Protocol):
+    """What is done with one of them."""
+
+    async def run(self) -> None:
+        """Work until there is nothing left to do; is cancelled at any time."""
+
+    async def close(self) -> None:
+        """Put away what it works with; is not cancelled."""
+
+
+class Leases(Protocol):
+    """Who leads what."""
+
+    async def lead(self, name: str, token: str, *, for_s: float) -> bool:
+        """Lead it, or go on, for so long; False if somebody else does."""
+
+    async def let_go(self, name: str, token: str) -> None:
+        """Let somebody else lead it, at once."""
+
+
+class Leading:
+    """Everything of one kind that this process leads.
+
+    Args:
+        leases: who leads what.
+        names: of all that want a leader.
+        begin: makes what is to be done with one.
+    """
+
+    def __init__(
+        self, leases: Leases, *, names: Callable[[], Awaitable[Sequence[str]]], begin: Callable[[str], Led]
+    ) -> None:
+        self._leases = leases
+        self._names = names
+        self._begin = begin
+        self._token = uuid.uuid4().hex
+        self._led: dict[str, asyncio.Task[None]] = {}
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Lead until `stop`."""
+        try:
+            while not stop.is_set():
+                with contextlib.suppress(RedisError, OSError):
+                    await self._look(stop)
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(stop.wait(), LOOK_S)
+        finally:
+            stop.set()
+            await asyncio.gather(*self._led.values())
+
+    async def _look(self, stop: asyncio.Event) -> None:
+        """Lead each that nobody leads."""
+        for name in await self._names():
+            if name not in self._led and await self._leases.lead(name, self._token, for_s=_LEASE_S):
+                self._led[name] = asyncio.create_task(self._lead(name, stop))
+
+    async def _lead(self, name: str, stop: asyncio.Event) -> None:
+        """Work until `stop`, until there is nothing left to do, or until somebody else leads it."""
+        led = self._begin(name)
+        tasks = [asyncio.create_task(one) for one in (self._keep(name), led.run(), stop.wait())]
+        try:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            _, ended, _ = await end(*tasks)
+            if isinstance(ended, Exception):
+                _log.error("lead.failed", leading=name, reason=repr(ended)[:200])
+            await led.close()
+            with contextlib.suppress(RedisError, OSError):
+                await self._leases.let_go(name, self._token)
+        finally:
+            del self._led[name]
+
+    async def _keep(self, name: str) -> None:
+        """Stay the leader; ends once that can't be said any more."""
+        loop = asyncio.get_running_loop()
+        kept_s = loop.time()
+        while loop.time() - kept_s < _LEASE_S - _RENEW_S:
+            await asyncio.sleep(_RENEW_S)
+            with contextlib.suppress(RedisError, OSError):
+                if not await self._leases.lead(name, self._token, for_s=_LEASE_S):
+                    return
+                kept_s = loop.time()

@@ -1,0 +1,122 @@
+"""Manifests of batches: kept in the object store, read piece by piece, with what was wrong with their rows beside them.
+
+A piece is read in a thread; the manifest lies in a temporary file meanwhile, never in memory.
+"""
+
+import asyncio
+import json
+import tempfile
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager
+from itertools import islice
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
+from urllib.parse import urlsplit
+
+from worker.contract import manifest
+from worker.contract.rows import BadRow, Row
+from worker.store.batches import Fate, Plan
+from worker.store.objects import BATCHES, ObjectStore
+
+T = TypeVar("T")
+_DIGITS = 12
+
+
+class Problem(NamedTuple):
+    """A row that was not taken.
+
+    Attributes:
+        number: of the row, from 0.
+        fate: what became of it.
+        line: of the manifest.
+    """
+
+    number: int
+    fate: Fate
+    line: int
+    speaker_id: str | None
+    ref: str | None
+    code: str
+    message: str
+
+
+class Manifests:
+    """The manifests of one account."""
+
+    def __init__(self, objects: ObjectStore, *, account: str) -> None:
+        self._objects = objects
+        self._account = account
+
+    async def put(self, batch_id: str, path: Path) -> None:
+        """Keep a manifest."""
+        await self._objects.put(f"{self._folder(batch_id)}/manifest", path)
+
+    @asynccontextmanager
+    async def opened(self, plan: Plan, *, behind: int = 0) -> AsyncIterator["Pieces"]:
+        """Read a manifest from a row on.
+
+        Raises:
+            RejectError: it is no longer there.
+        """
+        with tempfile.TemporaryDirectory(prefix="voxroll-") as folder:
+            path = Path(folder) / "manifest"
+            await self._objects.download(f"{self._folder(plan.batch_id)}/manifest", path)
+            rows = manifest.read(path, kind=plan.kind)
+            await asyncio.to_thread(_skip, rows, behind)
+            yield Pieces(rows)
+
+    async def note(self, batch_id: str, problems: Sequence[Problem], *, behind: int, rows: int) -> None:
+        """Write down what was wrong with the rows of a piece; the same piece again takes the place of the first."""
+        if problems:
+            lines = "".join(json.dumps(problem) + "\n" for problem in problems)
+            key = f"{self._folder(batch_id)}/problems/{behind:0{_DIGITS}}-{rows}"
+            await self._objects.put(key, lines.encode())
+
+    async def problems(self, batch_id: str, *, before: int) -> AsyncIterator[Problem]:
+        """What was wrong with the rows before one, in order, each once."""
+        seen = -1
+        for key in await self._objects.below(f"{self._folder(batch_id)}/problems"):
+            for line in (await self._objects.get(key) or b"").splitlines():
+                problem = _problem(json.loads(line))
+                if seen < problem.number < before:
+                    seen = problem.number
+                    yield problem
+
+    def _folder(self, batch_id: str) -> str:
+        return f"{BATCHES}/{self._account}/{batch_id}"
+
+
+class Pieces:
+    """The rows of a manifest, some at a time."""
+
+    def __init__(self, rows: Iterator[Row | BadRow]) -> None:
+        self._rows = rows
+
+    async def next(self, most: int) -> list[Row | BadRow]:
+        """At most so many rows; none at the end."""
+        return await self.each(lambda row: row, most)
+
+    async def each(self, made: Callable[[Row | BadRow], T], most: int) -> list[T]:
+        """What is made of at most so many rows, in a thread, for that may look at files."""
+        return await asyncio.to_thread(lambda: [made(row) for row in islice(self._rows, most)])
+
+    async def count(self) -> int:
+        """How many are left; reads to the end."""
+        return await asyncio.to_thread(lambda: sum(1 for _ in self._rows))
+
+
+def source_of(row: Row, plan: Plan) -> str:
+    """Where a row's recording is; paths count from the folder of the manifest."""
+    if urlsplit(row.source).scheme or row.source.startswith("/") or not plan.folder:
+        return row.source
+    return str(Path(plan.folder) / row.source)
+
+
+def _skip(rows: Iterator[Any], number: int) -> None:
+    for _ in islice(rows, number):
+        pass
+
+
+def _problem(told: list[Any]) -> Problem:
+    number, fate, *rest = told
+    return Problem(number, Fate(fate), *rest)
