@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from aiohttp import BodyPartReader, web
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
-from webhook.body import read_body
+from webhook.body import Moment, read_body
 from webhook.enrollments import GoalRequest, goal_of
 from webhook.parts import spooled, text_of
 from webhook.room import ROOM, Room
@@ -41,7 +41,7 @@ class _Wire(BaseModel):
 class Bounds(_Wire):
     """How far to go for now."""
 
-    until: AwareDatetime | None = None
+    until: Moment | None = None
     budget: Annotated[int, Field(ge=1)] | None = None
 
 
@@ -83,7 +83,8 @@ async def page(request: web.Request) -> web.Response:
     """`GET /v1/batches`: the newest first. Query: `limit`, `cursor`."""
     room, query = request.app[ROOM], request.query
     limit, offset = _number(query.get("limit", str(_PAGE)), "limit"), _number(query.get("cursor", "0"), "cursor")
-    limit = min(max(limit, 1), _LARGEST_PAGE)
+    if not 1 <= limit <= _LARGEST_PAGE:
+        raise RequestError("invalid_request", f"limit: a number from 1 to {_LARGEST_PAGE} is needed", status=422)
     found = await room.batches.page(limit=limit + 1, offset=offset)
     shown = [await _document(room, one) for one in found[:limit]]
     return web.json_response({"batches": shown, "next": str(offset + limit) if len(found) > limit else None})

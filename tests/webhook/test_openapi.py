@@ -14,14 +14,15 @@ from tests.support.lives import START
 from tests.support.schemathesis import tried
 from tests.support.serving import serving
 from webhook.app import create_app
-from webhook.openapi import OPERATIONS, document
+from webhook.openapi import document
+from webhook.operations import OPERATIONS
 from worker.store import keys
 from worker.store.apikeys import ApiKeys, Scope, made
 
 _UNDESCRIBED = {("get", "/openapi.json"), ("get", "/docs"), ("get", "/metrics")}
 _EXAMPLES = 15  # of each operation
 # Schemas can't say what is no source, no URL or no type of event: such data may be refused.
-_JUDGED_FURTHER = ("enroll", "listEvents", "triggerEvent", "addEndpoint", "replayEvents", "listSpeakers")
+_JUDGED_FURTHER = ("enroll", "listEvents", "triggerEvent", "addEndpoint", "replayEvents", "listSpeakers", "addBatch")
 _CONFIGURATION = """
 [auth.openapi.key]
 bearer = "{key}"
