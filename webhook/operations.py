@@ -77,6 +77,13 @@ OPERATIONS = (
         answers={200: SpeakerDocument, 404: _P, 422: _P},
     ),
     Operation(
+        verb="post",
+        path=f"{_ONE_SPEAKER}/retry",
+        name="retrySpeaker",
+        summary="Try again what failed for a reason that may have passed.",
+        answers={202: SpeakerDocument, 404: _P, 410: _P},
+    ),
+    Operation(
         verb="delete",
         path=_ONE_SPEAKER,
         name="eraseSpeaker",

@@ -60,7 +60,7 @@ class Feeder:
         while True:
             try:
                 batch = await self._ways.shop.batches.get(self._batch_id)
-                if batch is None or not await self._step(batch):
+                if batch is None or not await self._try_step(batch):
                     return
             except (RedisError, OSError, RetryLaterError) as error:
                 _log.warning("batch.interrupted", batch=self._batch_id, reason=type(error).__name__)
@@ -71,6 +71,13 @@ class Feeder:
         """Close the manifest; it is opened again where the store says."""
         self._pieces = None
         await self._stack.aclose()
+
+    async def _try_step(self, batch: Batch) -> bool:
+        try:
+            return await self._step(batch)
+        except RejectError as error:
+            await self._end(batch, State.CANCELLED, why=f"{error.code}: its manifest is no longer stored")
+            return False
 
     async def _step(self, batch: Batch) -> bool:
         """One step; False if there is nothing to do."""
@@ -87,12 +94,8 @@ class Feeder:
 
     async def _validate(self, batch: Batch) -> None:
         """Count the rows."""
-        try:
-            async with self._ways.manifests.opened(batch.plan) as pieces:
-                total = await pieces.count()
-        except RejectError as error:
-            await self._end(batch, State.CANCELLED, why=f"{error.code}: the manifest is no longer stored")
-            return
+        async with self._ways.manifests.opened(batch.plan) as pieces:
+            total = await pieces.count()
         await self._ways.shop.batches.turn(batch, State.IN_PROGRESS, at=self._ways.shop.now(), total=total)
 
     async def _feed(self, batch: Batch) -> None:

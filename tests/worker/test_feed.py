@@ -195,8 +195,11 @@ async def test_how_far_it_is_is_told_now_and_then_and_its_end_once(world: World)
     assert (last["state"], last["rows"]["read"], last["speakers"]["failed"]) == ("completed_with_errors", 40, 40)
 
 
-async def test_a_manifest_that_is_gone_ends_its_batch(world: World) -> None:
-    await world.begin(world.rows(4, speakers=4))
+@pytest.mark.parametrize("fed", [0, 8])
+async def test_a_manifest_that_is_gone_ends_its_batch(world: World, fed: int) -> None:
+    await world.begin(world.rows(40, speakers=40))
+    async with world.feeding():
+        await until(lambda: world.has_fed(fed))
     await world.shop.objects.forget("batches")
     batch = await world.settled()
     assert (batch.state, batch.why.partition(":")[0]) == (State.CANCELLED, "not_found")

@@ -74,8 +74,8 @@ class Listing:
         return found[:limit]
 
     async def counts(self, *, batch: str | None = None) -> dict[SpeakerState, int]:
-        """How many speakers stand where, in all or in one batch."""
-        async with self._redis.pipeline(transaction=False) as pipe:
+        """How many speakers stand where, in all or in one batch, all at one moment: each is in one state."""
+        async with self._redis.pipeline(transaction=True) as pipe:
             for state, quality in _KINDS:
                 pipe.zcard(keys.speakers(self._account, state, quality, batch=batch))
             sizes = await pipe.execute()
