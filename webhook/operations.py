@@ -81,7 +81,7 @@ OPERATIONS = (
         path=f"{_ONE_SPEAKER}/retry",
         name="retrySpeaker",
         summary="Try again what failed for a reason that may have passed.",
-        answers={202: SpeakerDocument, 404: _P, 410: _P},
+        answers={202: SpeakerDocument, 409: _P, 410: _P},
     ),
     Operation(
         verb="delete",
