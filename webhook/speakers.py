@@ -36,6 +36,8 @@ async def page(request: web.Request) -> web.Response:
     """
     room = request.app[ROOM]
     query = request.query
+    if query.get("cursor") == "":
+        raise RequestError("invalid_request", "cursor: take it from the page before, or leave it out", status=422)
     found = await room.store.page(_wanted(query), limit=_limit(query.get("limit")), cursor=query.get("cursor"))
     now = room.now()
     documents = [from_record(record, now=now, policy=room.policy).to_wire() for record in found.records]

@@ -78,7 +78,8 @@ class Miner:
         refusal = None
         if not usable:  # of the best one; where several speak, that they do is why the rest is too short
             told = [one.failure for one in refused if now.people > 1 and one.failure.code in MANY_VOICES]
-            told += [one.failure for one in refused] or [refusals.nobody_alone(now.others, now.leg.spans())]
+            alone = refusals.nobody_alone(now.others, now.leg.spans(), people=now.people)
+            told += [one.failure for one in refused] or [alone]
             refusal = told[0]
         return replace(now, windows=tuple(usable), refused=tuple(refused), refusal=refusal)
 

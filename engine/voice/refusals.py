@@ -242,12 +242,13 @@ def not_alone(found: Sound, at: Span, others: Sequence[Span]) -> VoiceFailure | 
     )
 
 
-def nobody_alone(others: Sequence[Span], spans: Sequence[Span]) -> VoiceFailure:
-    """Wherever the one who is meant speaks, somebody else does too."""
+def nobody_alone(others: Sequence[Span], spans: Sequence[Span], *, people: int) -> VoiceFailure:
+    """Wherever the one who is meant speaks, somebody else does too, or speaks so soon that no stretch is left."""
     share = min(1.0, speech_s(tuple(others)) / max(speech_s(tuple(spans)), 0.1))
+    who = f"{people} people speak, others" if people > 1 else "others speak"
     return VoiceFailure(
-        "overlapped",
-        f"others speak in {share:.0%} of the speech, {OVERLAP:.0%} allowed, and nobody alone for long enough; name the "
+        "several_voices" if people > 1 else "overlapped",
+        f"{who} in {share:.0%} of the speech, {OVERLAP:.0%} allowed, and nobody alone for long enough; name the "
         "channel the speaker is on, or hand in another recording",
         value=share,
         limit=OVERLAP,

@@ -136,7 +136,7 @@ class StatusStore:
 
         A record that changes while somebody pages moves to the newest end: paged oldest first, none is missed.
         """
-        behind = listing.read(cursor) if cursor is not None else None
+        behind = listing.read(cursor) if cursor else None
         found = await self._listing.entries(wanted, limit=limit + 1, cursor=behind, newest_first=newest_first)
         shown = found[:limit]
         records = await self.many([SpeakerId(member) for _, member in shown])

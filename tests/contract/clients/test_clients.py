@@ -106,7 +106,7 @@ async def test_the_life_of_an_enrollment(settings: Settings, client: Client, pro
     assert seen["updated"][1] == seen["found"][1] == seen["listed"][1]["records"][0]
     assert seen["found"][1]["enrollmentComplete"] is True
     names = [one["speakerId"] for one in seen["identified"]["response"]["utterances"]]
-    assert names == ["ann_1", "ann_1", "UserNotIdentified", "UserNotIdentified"]
+    assert names == ["ann_1", "UserNotIdentified", "UserNotIdentified"]
     assert seen["diarized"]["status"] == "Success"
     assert paths == {"/identified?n=1&m=2", "/diarized"}
     assert seen["logged_in"] is False

@@ -32,7 +32,7 @@ async def test_who_speaks_when_is_told_by_callback(rc: Rc, clip: Clip, receiver:
     assert request.path_qs == "/x?a=%2F"
     assert (told["jobId"], told["api"], told["status"]) == (accepted.body["jobId"], IDENTIFY, "Success")
     names = [one["speakerId"] for one in told["response"]["utterances"]]
-    assert names == ["ann", "ann", "UserNotIdentified", "UserNotIdentified"]
+    assert names == ["ann", "UserNotIdentified", "UserNotIdentified"]  # windows of one speaker are one utterance
     assert told == (await rc.job(accepted.body["jobId"])).body
 
 
