@@ -57,7 +57,7 @@ def _kept(request: web.Request, response: web.Response) -> bytes:
     body = response.body if isinstance(response.body, bytes) else b""
     return json.dumps(
         {
-            "asked": [request.method, request.path, request.get(BODY_SHA256)],
+            "asked": [request.path, request.content_type, request.get(BODY_SHA256)],
             "status": response.status,
             "headers": {name: response.headers[name] for name in _KEPT_HEADERS if name in response.headers},
             "body": base64.b64encode(body).decode(),
@@ -70,10 +70,10 @@ async def _repeated(request: web.Request, kept: bytes | None) -> web.Response:
         detail = "a request with this Idempotency-Key is being worked on; send it again in a moment"
         return problem(409, "idempotency_in_progress", detail, headers={"Retry-After": "1"})
     told: dict[str, Any] = json.loads(kept)
-    method, path, sha256 = told["asked"]
+    path, kind, sha256 = told["asked"]
     if sha256 is not None:
         await read_body(request, limit=_BODY_LIMIT)
-    if [method, path, sha256] != [request.method, request.path, sha256 and request.get(BODY_SHA256)]:
+    if [path, kind, sha256] != [request.path, request.content_type, sha256 and request.get(BODY_SHA256)]:
         message = "this Idempotency-Key was sent with another request within 24 h; take a new one for a new request"
         raise RequestError("idempotency_key_reused", message, status=422)
     body, headers = base64.b64decode(told["body"]), told["headers"] | {"Idempotent-Replay": "true"}

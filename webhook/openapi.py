@@ -104,7 +104,8 @@ def _operation(one: Operation) -> dict[str, Any]:
         told["parameters"].append({"name": "Idempotency-Key", "in": "header", "required": False, "schema": _KEY})
     if one.takes:
         content = {kind: {"schema": _ref(model)} for kind, model in one.takes.items()}
-        told["requestBody"] = {"required": True, "content": content}
+        fields = (field for model in one.takes.values() for field in model.model_fields.values())
+        told["requestBody"] = {"required": any(field.is_required() for field in fields), "content": content}
     return told
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import structlog
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 from pydantic import ValidationError
 from redis.exceptions import RedisError
 
@@ -38,6 +39,8 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
         return problem(503, error.code, error.message, headers={"Retry-After": "5"})
     except ValidationError as error:
         return problem(422, "invalid_request", _in_words(error))
+    except HttpProcessingError:  # headers of a part of a multipart body
+        return problem(422, "invalid_request", "the multipart body can't be read")
     except RedisError as error:
         _log.warning("door.redis_lost", reason=type(error).__name__)
         detail = "nothing was written down; send it again in a moment"

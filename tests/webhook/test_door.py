@@ -190,3 +190,11 @@ async def test_every_error_is_a_problem_document(
     async with door.request(method, path) as answer:
         problem = await answer.json(content_type="application/problem+json")
         assert (answer.status, problem["code"], problem["status"]) == (status, code, status)
+
+
+@pytest.mark.parametrize("path", ["/v1/enrollments", "/v1/batches"])
+async def test_a_multipart_body_with_a_broken_head_is_refused(door: aiohttp.ClientSession, path: str) -> None:
+    body = b'--x\r\nContent-Disposition: form-data; name="a\x00b"\r\nBro ken: 1\r\n\r\nx\r\n--x--\r\n'
+    headers = {"Content-Type": "multipart/form-data; boundary=x"}
+    async with door.post(path, data=body, headers=headers) as answer:
+        assert (answer.status, (await answer.json(content_type=None))["code"]) == (422, "invalid_request")

@@ -67,4 +67,16 @@ async def test_schemathesis_finds_nothing(settings: Settings, redis: ArqRedis, t
             async with http.post("/v1/events", json={"type": "enrollment.started", "speakerId": speaker}) as answer:
                 assert answer.status == 202
         configuration = _CONFIGURATION.format(key=shown, judged=json.dumps(_JUDGED_FURTHER))
-        assert not await tried(document(), url, configuration=configuration, folder=tmp_path, examples=_EXAMPLES)
+        said = await tried(
+            _without_keys(document()), url, configuration=configuration, folder=tmp_path, examples=_EXAMPLES
+        )
+    assert not said, said
+
+
+def _without_keys(told: dict[str, Any]) -> dict[str, Any]:
+    """The document without Idempotency-Key: schemathesis sends one key with many requests, which is refused."""
+    found: dict[str, Any] = json.loads(json.dumps(told))
+    for verbs in found["paths"].values():
+        for one in verbs.values():
+            one["parameters"] = [given for given in one["parameters"] if given["in"] != "header"]
+    return found
