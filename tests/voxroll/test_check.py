@@ -81,7 +81,7 @@ def test_each_recording_of_a_folder_has_its_verdict(calls: Path, tmp_path: Path)
         "silent.wav": "silent",
         "silent-too.wav": "silent",
         "text.wav": "not_audio",
-        "two.wav": "overlapped",
+        "two.wav": "several_voices",
     }
     assert (found["usable"], found["refused"]) == (2, 7)
     good = files["good.wav"]

@@ -124,7 +124,7 @@ def _print(batch: Batch, *, is_new: bool, reasons: Counter[str]) -> None:
 
 
 def _exit_code(batch: Batch, *, is_new: bool) -> Exit:
-    if not is_new:
+    if not is_new and batch.state != "cancelled":
         return Exit.NOTHING
     match batch.state:
         case "completed_with_errors":

@@ -7,6 +7,7 @@ so that all keys of a job live on one shard with the queue.
 
 import asyncio
 import json
+import math
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -107,10 +108,11 @@ class Queue:
         By the server's clock: a job with a time of its own is due after as long as it is from now, the others at once,
         in the order given; an urgent one as if it had been due for an hour, before all that stands in the queue since.
         """
-        now_ms = int(time.time() * 1000)
+        now_s = time.time()
+        now_ms = int(now_s * 1000)
         args: list[Any] = []
         for job in jobs:
-            wait_ms = round(job.at.timestamp() * 1000) - now_ms if job.at else 0  # only differences: clocks disagree
+            wait_ms = math.ceil(1000 * (job.at.timestamp() - now_s)) if job.at else 0  # differences: clocks disagree
             place = wait_ms if wait_ms > 0 else -_BEFORE_MS if job.is_urgent else ""
             args += (job.job_id, payload_of(job, now_ms=now_ms), place)
         parts = [args[at : at + 3 * MOST] for at in range(0, len(args), 3 * MOST)]
