@@ -14,7 +14,7 @@ import aiohttp
 from yarl import URL
 
 from engine import addresses
-from engine.addresses import ForbiddenAddressError
+from engine.addresses import ForbiddenAddressError, Public, is_public
 
 _PIECE = 262_144
 _CONNECT_S = 10.0
@@ -34,6 +34,7 @@ class Limits:
         allow_private: speak to private, link-local and loopback addresses too.
         redirects: followed at most.
         settings: how the variables begin that lift these limits, for messages.
+        public: which addresses count as public.
     """
 
     max_bytes: int
@@ -41,6 +42,7 @@ class Limits:
     allow_private: bool
     redirects: int
     settings: str
+    public: Public = is_public
 
 
 class DownloadError(Exception):
@@ -108,7 +110,7 @@ def _check_url(url: URL, limits: Limits) -> None:
     if url.scheme not in {"http", "https"} or not url.host:
         raise DownloadError("forbidden_source", f"{url.scheme or 'relative'}: URLs; use http: or https:")
     try:
-        addresses.check(url, allow_private=limits.allow_private)
+        addresses.check(url, allow_private=limits.allow_private, public=limits.public)
     except ForbiddenAddressError as error:
         raise _forbidden(str(error), limits) from error
 
@@ -144,7 +146,7 @@ async def _save(answer: aiohttp.ClientResponse, to: Path, limits: Limits) -> Non
 
 def _session(limits: Limits) -> aiohttp.ClientSession:
     return aiohttp.ClientSession(
-        connector=addresses.connector(allow_private=limits.allow_private, force_close=True),
+        connector=addresses.connector(allow_private=limits.allow_private, public=limits.public, force_close=True),
         timeout=aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_S),
         trust_env=False,
         cookie_jar=aiohttp.DummyCookieJar(),

@@ -2,12 +2,14 @@
 
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 from aiohttp import web
 from arq.connections import ArqRedis
 
 from config.settings import Settings
+from engine.download import DownloadError, Limits, download
 from engine.service import keys
 from engine.service.store import whole
 from tests.support.engine import ENROLLMENTS, Answer, Rc, Receiver, running_engine
@@ -129,13 +131,14 @@ async def test_private_addresses_are_not_spoken_to(deaf: Rc, shelf: Shelf, recei
     assert shelf.asked == []
 
 
-async def test_a_redirect_leads_nowhere_private(
-    deaf: Rc, shelf: Shelf, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    # loopback plays the public address here
-    monkeypatch.setattr("engine.addresses.is_public", lambda address: address == "127.0.0.1")
-    await ask(deaf, f"{shelf.url}/inside", receiver)
-    assert await error(receiver) == ("forbidden_source", "contentUri")
+async def test_a_redirect_leads_nowhere_private(shelf: Shelf, tmp_path: Path) -> None:
+    limits = Limits(
+        max_bytes=1000, seconds=10, allow_private=False, redirects=3, settings="X",
+        public=lambda address: address == "127.0.0.1",  # of all addresses the shelf's alone
+    )  # fmt: skip
+    with pytest.raises(DownloadError) as refused:
+        await download(f"{shelf.url}/inside", tmp_path / "audio", limits)
+    assert refused.value.code == "forbidden_source"
     assert shelf.asked == ["/inside"]
 
 
