@@ -7,10 +7,12 @@ request is a mistake of the sender, and said so.
 import base64
 import hashlib
 import json
+from contextlib import suppress
 from typing import Any
 
 from aiohttp import web
 from aiohttp.typedefs import Handler
+from redis.exceptions import RedisError
 
 from webhook.access import KEY_ID
 from webhook.body import BODY_SHA256, read_body
@@ -44,12 +46,14 @@ async def idempotent(request: web.Request, handler: Handler) -> web.StreamRespon
     try:
         response = await handler(request)
     except BaseException:
-        await room.redis.delete(place)
+        with suppress(RedisError, OSError):
+            await room.redis.delete(place)
         raise
-    if response.status == _TOO_MANY or response.status >= _SERVER_ERRORS or not isinstance(response, web.Response):
-        await room.redis.delete(place)
-    else:
-        await room.redis.set(place, _kept(request, response), ex=_KEPT_S)
+    with suppress(RedisError, OSError):  # it is done: whoever asked is told so, and need not ask again
+        if response.status == _TOO_MANY or response.status >= _SERVER_ERRORS or not isinstance(response, web.Response):
+            await room.redis.delete(place)
+        else:
+            await room.redis.set(place, _kept(request, response), ex=_KEPT_S)
     return response
 
 
