@@ -7,6 +7,7 @@ judged against what the winner left, and is neither lost nor applied twice.
 import asyncio
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 from engine.service.ears import Ears
@@ -61,8 +62,8 @@ class Enroller:
         """
         return already_applied(await self._vault.look(ask.speaker_id), ask, model=self._model)
 
-    async def apply(self, ask: Ask, audio: bytes) -> Enrollment:
-        """Apply a sample and return what the enrollment has become.
+    async def apply(self, ask: Ask, audio: Path) -> Enrollment:
+        """Apply a sample, which lies in a file, and return what the enrollment has become.
 
         Raises:
             ApiError: the sample can't be applied, or will not do.
@@ -73,7 +74,7 @@ class Enroller:
             done = already_applied(held, ask, model=self._model)
             if done is not None:
                 return done
-            found = found or await self._ears.hear(audio)
+            found = found or await self._ears.hear(audio, sha256=ask.sha256)
             after = await asyncio.to_thread(with_sample, held, ask, found, model=self._model, now_ms=self._clock())
             if await self._vault.commit(after) and after.enrollment is not None:
                 return after.enrollment

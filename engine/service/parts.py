@@ -32,6 +32,7 @@ from engine.service.sessions import Sessions
 from engine.service.spool import Spool
 from engine.service.tokens import Tokens
 from engine.service.vault import Vault
+from engine.voice.apart import Decoders
 from engine.voice.preflight import Rules
 
 
@@ -92,7 +93,8 @@ def assemble(settings: Settings, *, callback_delays_s: Sequence[float], fetch_de
     )
     seal = seal_of(settings)
     vault = Vault(redis, seal, account=settings.account)
-    ears = Ears(threads=settings.engine.threads, rules=Rules.for_profile(settings.profile))
+    rules = Rules.for_profile(settings.profile)
+    ears = Ears(threads=settings.engine.threads, rules=rules, decoders=Decoders())
     enroller = Enroller(vault, ears, model=settings.engine.model, id_names=_id_names(settings))
     recogniser = Recogniser(vault, ears, model=settings.engine.model)
     jobs = Jobs(redis, account=settings.account, kept=settings.retention.jobs)

@@ -33,7 +33,7 @@ class Recogniser:
         """
         return comparable(await self._vault.many(speaker_ids), model=self._model) if speaker_ids else {}
 
-    async def identify(self, task: Identify, audio: bytes | Path, *, is_job: bool) -> dict[str, Any]:
+    async def identify(self, task: Identify, audio: Path, *, is_job: bool) -> dict[str, Any]:
         """SpeakerIdentificationObject of the contract.
 
         Raises:
