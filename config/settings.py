@@ -230,6 +230,16 @@ class Worker(_Concern):
     batch_speakers: int = Field(
         500, ge=1, description="Speakers of one batch under way at one time; its other rows wait in the manifest."
     )
+    voice_key: SecretStr = Field(
+        SecretStr(""),
+        description="Key that the voices in the gallery and the prints beside clips are sealed under, 32+ characters; "
+        "`voxroll up` makes one. Whoever loses it can't tell voices of before apart any more.",
+    )
+    former_voice_keys: Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_secrets)] = Field(
+        (),
+        description="Earlier ones, separated by commas: what they sealed can still be opened. "
+        "`voxroll worker --reseal` seals everything under the current key; then they can go.",
+    )
     same_voice: Literal["warn", "hold", "off"] = Field(
         "warn",
         description="Before a speaker's first sample is submitted, look for one who sounds the same: `warn` by an "
@@ -310,6 +320,8 @@ class Settings(BaseSettings):
         keys += [("WEBHOOK_FORMER_TOKEN_KEYS", key) for key in self.webhook.former_token_keys]
         keys += [("ENGINE_VOICE_KEY", self.engine.voice_key)]
         keys += [("ENGINE_FORMER_VOICE_KEYS", key) for key in self.engine.former_voice_keys]
+        keys += [("WORKER_VOICE_KEY", self.worker.voice_key)]
+        keys += [("WORKER_FORMER_VOICE_KEYS", key) for key in self.worker.former_voice_keys]
         for name, key in keys:
             if 0 < len(key.get_secret_value()) < _KEY_CHARS:
                 raise ValueError(f"VOXROLL_{name}: a key has fewer than {_KEY_CHARS} characters")

@@ -1,6 +1,7 @@
 """The workshop as a process: `python -m worker`. Builds everything the steps need, and takes it down in order.
 
 `--check` looks at what the workshop needs (Redis, the API, webhookUrl, the clock), prints it as JSON and ends.
+`--reseal` seals all voices under the current key, says how many, and ends: 0 if none is left out.
 `--audit` recomputes what was sent and applied, prints each exception as a line of JSON and ends: 0 if there is none.
 """
 
@@ -12,6 +13,7 @@ import socket
 import sys
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +50,8 @@ from worker.piece import Taking
 from worker.queue.connect import client, close, wait_until_there
 from worker.queue.jobs import Queue, queue_name
 from worker.queue.leasing import LeasingWorker
+from worker.reseal import Resealer, refuse_wrong_key
+from worker.seal import VoiceSeal
 from worker.store import keys
 from worker.store.batches import Batches
 from worker.store.endpoints import Endpoints
@@ -72,6 +76,7 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
     if not settings.webhook.token_key.get_secret_value():
         raise SettingsError("VOXROLL_WEBHOOK_TOKEN_KEY is not set: the front door and the worker need the same one")
     async with opened(settings) as (shop, redis):
+        await refuse_wrong_key(VoiceStore(redis, account=settings.account), VoiceSeal.of(settings))
         _log.info("worker.started", account=settings.account, api=settings.api.base_url)
         health = asyncio.ensure_future(_tell_health(redis, settings))
         led = asyncio.gather(_deliver(shop, redis, stop=stop), _feed(shop, redis, stop=stop))
@@ -126,7 +131,8 @@ def furnished(  # noqa: PLR0913  each is one part
     decoders: Decoders,
 ) -> Workshop:
     """A workshop of these parts."""
-    objects = ObjectStore(settings)
+    objects, seal = ObjectStore(settings), VoiceSeal.of(settings)
+    gallery = Gallery(VoiceStore(redis, account=settings.account), voice, seal=seal)
     return Workshop(
         settings=settings,
         store=_store(settings, redis),
@@ -137,7 +143,7 @@ def furnished(  # noqa: PLR0913  each is one part
         api=_api(settings, redis, http),
         fetcher=Fetcher(objects, intake=settings.intake),
         voice=voice,
-        voices=Voices(objects, Gallery(VoiceStore(redis, account=settings.account), voice), voice=voice),
+        voices=Voices(objects, gallery, seal=seal, voice=voice),
         rules=Rules.for_profile(settings.profile),
         threads=threads,
         measuring=Measuring(threads, places=settings.worker.threads),
@@ -224,6 +230,24 @@ async def _check(settings: Settings, _stop: asyncio.Event) -> int:
     return process.EXIT_OK if all(one["ok"] for one in found) else process.EXIT_FAILED
 
 
+async def _reseal(settings: Settings, _stop: asyncio.Event) -> int:
+    """Seal all voices under the current key."""
+    async with connected(settings) as (redis, _):
+        walk = Resealer(
+            voices=VoiceStore(redis, account=settings.account),
+            objects=ObjectStore(settings),
+            records=_store(settings, redis),
+            seal=VoiceSeal.of(settings),
+            account=settings.account,
+        )
+        try:
+            done = await walk.run()
+        except RetryLaterError as error:
+            raise process.UnavailableError(f"{error.code}: {error.message}; what is done stays done") from error
+    _log.info("reseal.incomplete" if done.failed else "reseal.ended", **asdict(done))
+    return process.EXIT_FAILED if done.failed else process.EXIT_OK
+
+
 async def _audit(settings: Settings, _stop: asyncio.Event) -> int:
     """Print every exception as a line of JSON, now and then how far it is, in the end the sums."""
     async with connected(settings) as (redis, http):
@@ -245,7 +269,7 @@ async def _audit(settings: Settings, _stop: asyncio.Event) -> int:
     return process.EXIT_FAILED if auditor.tally.exceptions else process.EXIT_OK
 
 
-_TASKS = {"--check": _check, "--audit": _audit}
+_TASKS = {"--check": _check, "--audit": _audit, "--reseal": _reseal}
 
 
 if __name__ == "__main__":

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from pydantic import TypeAdapter
 from redis.asyncio import Redis
 
+from engine.sealing import Sealed
 from engine.service import keys
 from engine.service.enrollment import Enrollment, Held
-from engine.service.seal import Seal, Sealed
+from engine.service.seal import Seal
 from engine.service.store import fields, reaching, script
 
 _DOCUMENT = TypeAdapter(Enrollment)
@@ -74,7 +75,7 @@ class Vault:
                 args=[
                     after.version,
                     _DOCUMENT.dump_json(made),
-                    sealed.prints,
+                    sealed.content,
                     sealed.key,
                     made.speaker_id,
                     alive.created_ms if alive else "",

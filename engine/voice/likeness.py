@@ -38,7 +38,7 @@ class Print:
         speech_s: seconds of speech.
         audio: its fingerprint.
         recording: fingerprint of what it was cut from, up to half an hour around it, every `SPARSE`-th step.
-        model: SHA-256 of the network; vectors of two networks can't be compared.
+        model: `Manifest.ids` of the network; vectors of two networks can't be compared.
     """
 
     vector: Vector
@@ -121,7 +121,7 @@ def _print(voice: Voice, samples: NDArray[np.float32], spans: tuple[Span, ...], 
         speech_s=speech.speech_s(spans),
         audio=fingerprint.fingerprint(samples),
         recording=fingerprint.fingerprint(recording, every=SPARSE),
-        model=voice.manifest.sha256,
+        model=voice.manifest.ids[0],
     )
 
 
