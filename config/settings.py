@@ -167,6 +167,11 @@ class Engine(_Concern):
         "goes on.",
     )
     lease: Duration = Field(timedelta(seconds=10), description="A killed engine's jobs run again after this long.")
+    forget_within: Duration = Field(
+        timedelta(hours=1),
+        description="After a voice is erased Redis rewrites its append-only file within this time, so that the file "
+        "holds nothing of it. 0: never, for a Redis that others look after.",
+    )
     media_max_bytes: int = Field(256 * _MIB, gt=0, description="Largest recording fetched from a contentUri.")
     media_timeout: Duration = Field(
         timedelta(seconds=60), le=timedelta(minutes=10), description="Longest time to fetch a contentUri."

@@ -92,7 +92,8 @@ class Enroller:
                 raise not_enrolled(speaker_id, parameter)
             if held.alive is None:
                 raise ApiError(410, "already_deleted", f"{speaker_id} was deleted before", parameter=parameter)
-            if await self._vault.commit(tombstone(held.alive, version=held.version, now_ms=self._clock())):
+            gone = tombstone(held.alive, version=held.version, now_ms=self._clock())
+            if await self._vault.commit(gone, erases=True):
                 return
         raise NotReadyError(f"too many writers on {speaker_id}")
 
@@ -107,6 +108,6 @@ class Enroller:
             if held.alive is None:
                 raise not_enrolled(speaker_id, parameter)
             after = without_sample(held.alive, held, sample, now_ms=self._clock())
-            if await self._vault.commit(after):
+            if await self._vault.commit(after, erases=True):
                 return after.alive
         raise NotReadyError(f"too many writers on {speaker_id}")

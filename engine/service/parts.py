@@ -21,6 +21,7 @@ from engine.service.ears import Ears
 from engine.service.enroll import Enroller
 from engine.service.enrollment import ID_NAMES
 from engine.service.faults import Faults, Mode
+from engine.service.forgetting import Forgetting
 from engine.service.jobs import DELIVER, FETCH, RUN, Jobs
 from engine.service.lanes import Lane
 from engine.service.limits import RINGCENTRALS, Limiter
@@ -65,6 +66,7 @@ class Parts:
     desk: Desk
     bell: Bell
     crew: Crew
+    forgetting: Forgetting
     answers: Answers
     callbacks: Callbacks
     hearing: tuple[Lane, ...]
@@ -124,6 +126,7 @@ def assemble(settings: Settings, *, callback_delays_s: Sequence[float], fetch_de
         desk=desk,
         bell=bell,
         crew=crew,
+        forgetting=Forgetting(redis, account=settings.account, within=settings.engine.forget_within),
         answers=Answers(jobs, spool, bell=bell, crew=crew, wait_s=settings.engine.wait.total_seconds()),
         callbacks=callbacks,
         hearing=_hearing(settings, desk, bell),
