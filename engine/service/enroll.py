@@ -10,8 +10,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from engine.service.applying import already_applied, not_enrolled, tombstone, with_sample
 from engine.service.ears import Ears
-from engine.service.enrollment import ID_NAMES, Ask, Enrollment, already_applied, not_enrolled, tombstone, with_sample
+from engine.service.enrollment import ID_NAMES, Ask, Enrollment
 from engine.service.failure import ApiError, NotReadyError
 from engine.service.samples import without_sample
 from engine.service.vault import Vault

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from engine.service.applying import comparable
 from engine.service.ears import Ears
-from engine.service.enrollment import comparable
 from engine.service.orders import Diarize, Identify
 from engine.service.vault import Vault
 from engine.voice.voiceprint import SamplePrint

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.voice import embedding, fbank, recording, speech
-from engine.voice.measures import is_narrow_band, loud_spectrum
+from engine.voice.band import is_narrow_band, loud_spectrum
 from engine.voice.recording import narrowed
 from engine.voice.samples import RATE_HZ, floats, sixteen_bits
 from tests.bench import report
@@ -47,7 +47,7 @@ class Heard:
         short: raw, of the first 2 s of speech alone, of tests; else as `vectors`.
         speech_s: seconds of speech.
         narrow_band: whether there is nothing above the telephone's band.
-        spectrum: `measures.loud_spectrum`, (clips, 257).
+        spectrum: `band.loud_spectrum`, (clips, 257).
     """
 
     vectors: Vectors
