@@ -49,7 +49,7 @@ async def opened(settings: Settings) -> AsyncIterator[tuple[Workshop, ArqRedis]]
 async def connected(settings: Settings) -> AsyncIterator[tuple[ArqRedis, aiohttp.ClientSession]]:
     """Redis, which answers, and a session for calls to the API."""
     async with contextlib.AsyncExitStack() as stack:
-        redis = client(settings.redis, queue_name=queue_name(settings.account))
+        redis = client(settings.redis, queue_name=queue_name(settings.account), together=True)
         stack.push_async_callback(close, redis)
         await wait_until_there(redis, settings.redis)
         timeout = aiohttp.ClientTimeout(total=settings.api.timeout.total_seconds(), sock_connect=10)
