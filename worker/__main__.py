@@ -1,6 +1,7 @@
 """The workshop as a process: `python -m worker`.
 
 `--check` looks at what the workshop needs (Redis, the API, webhookUrl, the clock), prints it as JSON and ends.
+`--reseal` seals all voices under the current key, says how many, and ends: 0 if none is left out.
 `--audit` recomputes what was sent and applied, prints each exception as a line of JSON and ends: 0 if there is none.
 """
 
@@ -10,6 +11,7 @@ import json
 import os
 import socket
 import sys
+from dataclasses import asdict
 from typing import Any
 
 import structlog
@@ -36,11 +38,15 @@ from worker.leading import Leading
 from worker.piece import Taking
 from worker.queue.jobs import Queue
 from worker.queue.leasing import LeasingWorker
+from worker.reseal import Resealer, refuse_wrong_key
+from worker.seal import VoiceSeal
 from worker.store import keys
 from worker.store.endpoints import Endpoints
 from worker.store.events import Bell, EventLog
 from worker.store.manifests import Manifests
+from worker.store.objects import ObjectStore
 from worker.store.policy import policy_of
+from worker.store.voices import VoiceStore
 from worker.workshop import Workshop, utc_now
 
 _log = structlog.get_logger()
@@ -54,6 +60,7 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
     if not settings.webhook.token_key.get_secret_value():
         raise SettingsError("VOXROLL_WEBHOOK_TOKEN_KEY is not set: the front door and the worker need the same one")
     async with opened(settings) as (shop, redis):
+        await refuse_wrong_key(VoiceStore(redis, account=settings.account), VoiceSeal.of(settings))
         await work(shop, redis, stop)
 
 
@@ -137,6 +144,24 @@ async def _check(settings: Settings, _stop: asyncio.Event) -> int:
     return process.EXIT_OK if all(one["ok"] for one in found) else process.EXIT_FAILED
 
 
+async def _reseal(settings: Settings, _stop: asyncio.Event) -> int:
+    """Seal all voices under the current key."""
+    async with connected(settings) as (redis, _):
+        walk = Resealer(
+            voices=VoiceStore(redis, account=settings.account),
+            objects=ObjectStore(settings),
+            records=store_of(settings, redis),
+            seal=VoiceSeal.of(settings),
+            account=settings.account,
+        )
+        try:
+            done = await walk.run()
+        except RetryLaterError as error:
+            raise process.UnavailableError(f"{error.code}: {error.message}; what is done stays done") from error
+    _log.info("reseal.incomplete" if done.failed else "reseal.ended", **asdict(done))
+    return process.EXIT_FAILED if done.failed else process.EXIT_OK
+
+
 async def _audit(settings: Settings, _stop: asyncio.Event) -> int:
     """Print every exception as a line of JSON, now and then how far it is, in the end the sums."""
     async with connected(settings) as (redis, http):
@@ -158,7 +183,7 @@ async def _audit(settings: Settings, _stop: asyncio.Event) -> int:
     return process.EXIT_FAILED if auditor.tally.exceptions else process.EXIT_OK
 
 
-_TASKS = {"--check": _check, "--audit": _audit}
+_TASKS = {"--check": _check, "--audit": _audit, "--reseal": _reseal}
 
 
 if __name__ == "__main__":
