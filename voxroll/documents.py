@@ -113,6 +113,8 @@ class Health(_Document):
     speakers_waiting: int = 0
     last_answer: str | None = None
     last_tried_at: datetime | None = None
+    events_waiting: int = 0
+    missed_before: datetime | None = None
 
 
 class Endpoint(_Document):

@@ -86,7 +86,7 @@ async def page(request: web.Request) -> web.Response:
     if not 1 <= limit <= _LARGEST_PAGE:
         raise RequestError("invalid_request", f"limit: a number from 1 to {_LARGEST_PAGE} is needed", status=422)
     found = await room.batches.page(limit=limit + 1, offset=offset)
-    shown = [await _document(room, one) for one in found[:limit]]
+    shown = [await _document(room, one) for one in found[:limit] if isinstance(one, Batch)]
     return web.json_response({"batches": shown, "next": str(offset + limit) if len(found) > limit else None})
 
 

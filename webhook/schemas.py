@@ -66,6 +66,10 @@ class EndpointHealth(_Wire):
     speakers_waiting: int
     last_answer: str | None
     last_tried_at: datetime | None
+    events_waiting: int = Field(description="In lanes; what comes while 100,000 do waits in the stream.")
+    missed_before: datetime | None = Field(
+        description="Events before this time were forgotten by the stream before their turn came: read the speakers."
+    )
 
 
 class Endpoint(_Wire):
@@ -76,7 +80,7 @@ class Endpoint(_Wire):
     types: list[str]
     full: bool
     description: str
-    created_at: datetime
+    created_at: datetime | None = Field(description="Null where its document can't be read, which `disabled` tells.")
     disabled: str | None
     secrets: int
     health: EndpointHealth
