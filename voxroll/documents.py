@@ -130,6 +130,17 @@ class Endpoint(_Document):
     health: Health = Health()
 
 
+class Trace(_Document):
+    """One event, where it came from and where it goes."""
+
+    event: Event
+    told_with: tuple[dict[str, Any], ...] = ()
+    sample: Sample | None = None
+    callbacks: tuple[dict[str, Any], ...] = ()
+    speaker: dict[str, Any] | None = None
+    endpoints: tuple[dict[str, Any], ...] = ()
+
+
 class Rows(_Document):
     """Rows of a batch's manifest; `read` is the sum of what follows it."""
 

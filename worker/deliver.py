@@ -97,8 +97,10 @@ class Pump:
         if free > 0:
             limit = free + len(self._lanes)  # those under way stand among the due
             due = await self._ways.endpoints.due(self._id, now_ms=self._now_ms(), limit=limit, events=_AHEAD)
-            for waiting in [one for one in due if one.name not in self._lanes][:free]:
-                self._lanes[waiting.name] = asyncio.create_task(self._run(endpoint, waiting))
+            begun = [one for one in due if one.name not in self._lanes][:free]
+            newest = await self._ways.endpoints.get(self._id) if begun else None
+            if newest and not newest.disabled:
+                self._lanes |= {one.name: asyncio.create_task(self._run(newest, one)) for one in begun}
         return True
 
     async def landed(self, *, or_news: asyncio.Event | None = None, at_most_s: float | None = None) -> None:

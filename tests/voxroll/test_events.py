@@ -101,10 +101,13 @@ async def test_events_are_listed_and_shown(run: Run) -> None:
     table = (await run("events", "list")).stdout
     assert "enrollment.started (test)" in table
     (one,) = json.loads((await run("events", "list", "--speaker", "ben", "--since", "1h", "--json")).stdout)["events"]
-    assert json.loads((await run("events", "show", one["id"])).stdout) == one
+    assert json.loads((await run("events", "show", one["id"], "--json")).stdout)["event"] == one
+    page = (await run("events", "show", one["id"])).stdout
+    for word in (one["id"], "enrollment.started of ben", "test: nothing happened", "there is none"):
+        assert word in page
     wrong = await run("trigger", "enrolment.started", "--json")
     assert (wrong.returncode, json.loads(wrong.stdout)["error"]["code"]) == (Exit.FAILED, "event_type_unknown")
-    wrong = await run("events", "list", "--since", "yesterday")
+    wrong = await run("events", "list", "--since", "last week")
     assert (wrong.returncode, "bad_time" in wrong.stderr) == (Exit.USAGE, True)
 
 

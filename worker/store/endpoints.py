@@ -44,6 +44,20 @@ class Stand(NamedTuple):
     queued: int
 
 
+class Whereabouts(NamedTuple):
+    """Where an event stands on its way to an endpoint.
+
+    `before`: so many of its speaker go out first; None: it waits in no lane. `tries` so far and `due_ms` of the next,
+    if it is the first. `at`: up to where the stream was looked at.
+    """
+
+    before: int | None
+    is_given_up: bool
+    tries: int
+    due_ms: int
+    at: str
+
+
 class Waiting(NamedTuple):
     """A lane that is due: its first events by their places in the stream, and the tries of the first so far."""
 
@@ -272,6 +286,20 @@ class Endpoints:
         answer = told.pop("answer", "")
         numbers = {one.name: int(told[one.name]) for one in fields(Health) if one.name in told}
         return Health(answer=answer, **numbers | {"waiting": waiting})
+
+    async def whereabouts(self, endpoint_id: str, lane: str, place: str) -> Whereabouts:
+        """Where an event stands on its way to an endpoint."""
+        async with self._redis.pipeline(transaction=False) as pipe:
+            pipe.lpos(self._lane(endpoint_id, lane), place)
+            pipe.lpos(self._key(endpoint_id, "dead"), place)
+            pipe.hget(self._key(endpoint_id, "tries"), lane)
+            pipe.zscore(self._key(endpoint_id, "lanes"), lane)
+            pipe.get(self._key(endpoint_id, "at"))
+            before, dead, tries, due_ms, at = await pipe.execute()
+        is_first = before == 0
+        return Whereabouts(
+            before, dead is not None, int(tries or 0) if is_first else 0, int(due_ms or 0), at.decode() if at else BEGIN
+        )
 
     async def _blob(self, endpoint_id: str) -> bytes | None:
         (found,) = await read_fields(self._redis, keys.endpoints(self._account), endpoint_id)

@@ -23,6 +23,7 @@ BEGIN, NOW = "0-0", "$"
 _NUMBERS = 2
 _LONGEST = 41
 _LAST = (2**64 - 1, 2**64 - 1)
+_BESIDE_MOST = 1000
 _BLOCK_S = 1.0  # well under the time that an answer of Redis may take
 
 
@@ -88,6 +89,12 @@ class EventLog:
                 pipe.xrange(self._stream, place, place)
             found = await pipe.execute()
         return [_read(*entries[0])[1] if entries else None for entries in found]
+
+    async def beside(self, place: str) -> list[EventDocument]:
+        """The events written in the same millisecond: one commit's have one."""
+        ms, _ = order(place)
+        found = await self._redis.xrange(self._stream, str(ms), str(ms), count=_BESIDE_MOST)
+        return [event for _, event in (_read(*one) for one in found) if event]
 
     async def newest(self, entry_id: str, *, at_most_s: float) -> str:
         """The place of an event behind an entry once there is one; the entry again after so long."""
