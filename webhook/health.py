@@ -9,6 +9,7 @@ from webhook.room import ROOM, Room
 from worker.store import keys
 
 _PATIENCE_S = 2.0
+_NAMED = 3
 
 
 async def healthz(_request: web.Request) -> web.Response:
@@ -17,20 +18,29 @@ async def healthz(_request: web.Request) -> web.Response:
 
 
 async def readyz(request: web.Request) -> web.Response:
-    """200 if Redis answers and a worker lives; else 503, and which of them is missing."""
+    """200 if Redis answers and a worker lives; else 503, and which of them is missing.
+
+    An endpoint or a batch whose document can't be read is named too; all the others are worked on.
+    """
     room = request.app[ROOM]
-    redis, worker = await _checks(room)
+    redis, worker, documents = await _checks(room)
     ready = redis and worker
-    checks = {"redis": "ok" if redis else "no answer", "worker": "ok" if worker else "no worker has been seen for 10 s"}
+    checks = {
+        "redis": "ok" if redis else "no answer",
+        "worker": "ok" if worker else "no worker has been seen for 10 s",
+        "documents": "; ".join(documents[:_NAMED]) or "ok",
+    }
     return web.json_response({"ready": ready, "checks": checks}, status=200 if ready else 503)
 
 
-async def _checks(room: Room) -> tuple[bool, bool]:
+async def _checks(room: Room) -> tuple[bool, bool, list[str]]:
     try:
         async with asyncio.timeout(_PATIENCE_S):
-            return True, bool(await room.redis.exists(keys.health(room.settings.account)))
+            worker = bool(await room.redis.exists(keys.health(room.settings.account)))
+            unreadable = (await room.endpoints.all()).unreadable | await room.batches.unreadable()
+            return True, worker, list(unreadable.values())
     except (RedisError, TimeoutError):
-        return False, False
+        return False, False, []
 
 
 async def metrics(request: web.Request) -> web.Response:

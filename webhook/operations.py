@@ -71,6 +71,19 @@ OPERATIONS = (
     ),
     Operation(
         verb="get",
+        path="/v1/roster",
+        name="listRoster",
+        summary="Ids that identify takes now, as many as one call may name.",
+        query=(
+            ("minQuality", _enum(*Quality)),
+            ("batch", {"type": "string", "pattern": "^[a-zA-Z0-9_.-]{1,64}$"}),
+            ("limit", _LIMIT),
+            ("cursor", {"type": "string", "pattern": "^[0-9]{1,16}-.*$"}),
+        ),
+        answers={200: schemas.Roster, 422: _P},
+    ),
+    Operation(
+        verb="get",
         path=_ONE_SPEAKER,
         name="getSpeaker",
         summary="One speaker: state, quality, each sample, each attempt, what next.",
@@ -183,6 +196,13 @@ OPERATIONS = (
         name="getEvent",
         summary="One event.",
         answers={200: EventDocument, 404: _P, 422: _P},
+    ),
+    Operation(
+        verb="get",
+        path="/v1/events/{event_id}/trace",
+        name="traceEvent",
+        summary="One event from the callback that brought it to the endpoints that get it.",
+        answers={200: schemas.Trace, 404: _P, 422: _P},
     ),
     Operation(
         verb="get",

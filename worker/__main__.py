@@ -2,7 +2,8 @@
 
 `--check` looks at what the workshop needs (Redis, the API, webhookUrl, the clock), prints it as JSON and ends.
 `--reseal` seals all voices under the current key, says how many, and ends: 0 if none is left out.
-`--audit` recomputes what was sent and applied, prints each exception as a line of JSON and ends: 0 if there is none.
+`--audit` recomputes what was sent and applied, prints each exception as a line of JSON and ends: 0 if there is none;
+`--since=TIME` looks at what changed from then on.
 """
 
 import asyncio
@@ -12,6 +13,7 @@ import os
 import socket
 import sys
 from dataclasses import asdict
+from datetime import datetime
 from typing import Any
 
 import structlog
@@ -53,6 +55,7 @@ _log = structlog.get_logger()
 _SLACK_S = 30  # steps end themselves; arq's own timeout would drop the job
 _TIMEOUT_S = functions.LONGEST_S + _SLACK_S
 _HEALTH_S = 2
+_SINCE = "--since="
 
 
 async def serve(settings: Settings, stop: asyncio.Event) -> None:
@@ -173,6 +176,7 @@ async def _audit(settings: Settings, _stop: asyncio.Event) -> int:
             policy=policy_of(settings),
             now=utc_now,
             pause=asyncio.sleep,
+            since=_since(sys.argv[1:]),
         )
         try:
             async for line in report(auditor):
@@ -181,6 +185,11 @@ async def _audit(settings: Settings, _stop: asyncio.Event) -> int:
         except RetryLaterError as error:
             raise process.UnavailableError(f"{error.code}: {error.message}") from error
     return process.EXIT_FAILED if auditor.tally.exceptions else process.EXIT_OK
+
+
+def _since(arguments: list[str]) -> datetime | None:
+    times = [word.removeprefix(_SINCE) for word in arguments if word.startswith(_SINCE)]
+    return datetime.fromisoformat(times[-1]) if times else None
 
 
 _TASKS = {"--check": _check, "--audit": _audit, "--reseal": _reseal}

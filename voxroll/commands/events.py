@@ -11,8 +11,9 @@ from standardwebhooks import WebhookVerificationError
 
 from voxroll.client import Client
 from voxroll.commands.duration import moment
+from voxroll.commands.traced import tell
 from voxroll.commands.webhooks import SinceOption, SpeakerOption, TypesOption, cells, signer_of, split
-from voxroll.documents import Event
+from voxroll.documents import Event, Trace
 from voxroll.failure import CommandError
 from voxroll.show import JsonOption, as_data, err, out, rows, table
 
@@ -38,9 +39,15 @@ def list_(
 
 def show(
     event_id: Annotated[str, typer.Argument(metavar="ID", help="Id of an event, as `voxroll events list` shows it.")],
+    *,
+    as_json: JsonOption = False,
 ) -> None:
-    """Show one event as it is sent."""
-    as_data(asyncio.run(_show(event_id)).wire())
+    """Show one event from the callback that brought it to the endpoints that get it."""
+    found = asyncio.run(_show(event_id))
+    if as_json:
+        as_data(found.wire())
+    else:
+        tell(found)
 
 
 def replay(
@@ -95,9 +102,9 @@ async def _list(filters: dict[str, str], *, limit: int) -> list[Event]:
     return found
 
 
-async def _show(event_id: str) -> Event:
+async def _show(event_id: str) -> Trace:
     async with Client() as client:
-        return await client.event(event_id)
+        return await client.trace(event_id)
 
 
 async def _replay(endpoint: str, body: dict[str, Any]) -> dict[str, Any]:

@@ -45,20 +45,22 @@ def trigger(
     kind: Annotated[str, typer.Argument(metavar="TYPE", help="Such as enrollment.completed.")],
     *,
     speaker: Annotated[str, typer.Option(help="Of this speaker.")] = "test_speaker",
-    data: Annotated[str, typer.Option(metavar="JSON", help="With this data; else with an example.")] = "",
+    grade: Annotated[str, typer.Option(help="With this quality: Poor, Average, Good, High.")] = "",
+    data: Annotated[str, typer.Option(metavar="JSON", help="With this data; what is left out is an example's.")] = "",
     as_json: JsonOption = False,
 ) -> None:
     """Have an event told in which nothing happened: whoever listens gets it, marked `test`."""
-    found = asyncio.run(_trigger(kind, speaker, _json(data) if data else None))
+    told = (_json(data) if data else {}) | ({"enrollmentQuality": grade} if grade else {})
+    found = asyncio.run(_trigger(kind, speaker, told))
     if as_json:
         as_data(found.wire())
     else:
         out.print(f"[bold]{escape(found.id)}[/] {escape(found.type)} of {escape(found.speaker_id or '-')} is told")
 
 
-async def _trigger(kind: str, speaker: str, data: dict[str, Any] | None) -> Event:
+async def _trigger(kind: str, speaker: str, data: dict[str, Any]) -> Event:
     async with Client() as client:
-        return await client.trigger(kind, speaker=speaker, data=data)
+        return await client.trigger(kind, speaker=speaker, data=data or None)
 
 
 async def _listen(query: dict[str, Any], forward_to: str, signer: Webhook | None, *, as_json: bool) -> None:
