@@ -24,7 +24,7 @@ from webhook.room import ROOM, Room
 from worker.contract import manifest
 from worker.enrollment.errors import RequestError
 from worker.enrollment.states import BATCH
-from worker.intake import roots_of
+from worker.sources import roots_of
 from worker.store.batches import ENDED, RESTING, Batch, OnExisting, Plan, State, bounds, counters
 
 _LIMIT = 4 * 1024 * 1024

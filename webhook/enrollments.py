@@ -21,7 +21,8 @@ from worker.ending import ending_of
 from worker.enrollment.errors import RequestError
 from worker.enrollment.record import Goal, SpeakerId
 from worker.enrollment.record import Quality as Grade
-from worker.intake import HandedIn, Order, SpeakerErasedError, batch_of, recording_from, roots_of, speaker_id_of
+from worker.intake import Order, SpeakerErasedError, batch_of, speaker_id_of
+from worker.sources import HandedIn, recording_from, roots_of
 from worker.store.objects import UPLOADS, failed, folder_of
 
 _JSON_LIMIT = 262_144

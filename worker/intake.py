@@ -9,11 +9,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from pathlib import Path
-from urllib.parse import unquote, urlsplit
 
 from config.points import point
-from config.settings import Settings
 from worker.contract.ids import is_speaker_id
 from worker.enrollment.errors import RequestError
 from worker.enrollment.facts import (
@@ -30,21 +27,12 @@ from worker.enrollment.states import SampleState, is_goal_met, sample_state
 from worker.enrollment.steps import Policy, Prepare, Submit, Unenroll, next_steps
 from worker.queue import jobs
 from worker.queue.jobs import Queue
+from worker.sources import HandedIn
 from worker.store.status import StatusStore, Stored
 
 _BATCH = re.compile(r"[a-zA-Z0-9_.-]{1,64}")
 _MOST_RECORDINGS = 20  # of one speaker; keeps a record small, and five samples are the API's own advice
 MAY_PASS = frozenset({"not_found", "unreadable_source", "forbidden_source", "too_large", "internal_error"})
-_LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
-
-
-@dataclass(frozen=True, slots=True)
-class HandedIn:
-    """One recording as it was handed in: where it is, what people call it, which channel."""
-
-    source: str
-    name: str
-    channel: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,47 +78,6 @@ def batch_of(text: str) -> str:
         message = f"batch {text[:40]!r}: 1 to 64 letters, digits, dots, dashes and underscores are allowed"
         raise RequestError("invalid_request", message, status=422)
     return text
-
-
-def roots_of(settings: Settings) -> tuple[Path, ...] | None:
-    """Folders that recordings may be named in by path; None: anywhere, as the front door is this machine's alone."""
-    if settings.intake.file_roots is None and settings.webhook.host in _LOOPBACK:
-        return None
-    return settings.intake.file_roots or ()
-
-
-def recording_from(source: str, *, channel: int | None, roots: Sequence[Path] | None) -> HandedIn:
-    """Check a source that was named by path or URL; paths lie in the roots, if there are any bounds.
-
-    Raises:
-        RequestError: `not_found`, `forbidden_source`, `unreadable_source`.
-    """
-    parts = urlsplit(source)
-    if parts.scheme == "" and source.startswith("/"):
-        return _file(Path(source), channel=channel, roots=roots)
-    if parts.scheme == "file":
-        return _file(Path(unquote(parts.path)), channel=channel, roots=roots)
-    if parts.scheme in {"http", "https"} and parts.hostname:
-        return HandedIn(source, _shown(source), channel)
-    message = f"{source[:80]!r}: an absolute path, a file: or an http(s): URL is needed"
-    raise RequestError("unreadable_source", message, status=422)
-
-
-def _shown(url: str) -> str:
-    """A URL without its query, which may hold a token."""
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.hostname}{parts.path}"[:200]
-
-
-def _file(path: Path, *, channel: int | None, roots: Sequence[Path] | None) -> HandedIn:
-    real = path.resolve()
-    if roots is not None and not any(real.is_relative_to(root.resolve()) for root in roots):
-        message = "paths are not taken from there; allow the folder by VOXROLL_INTAKE_FILE_ROOTS, or upload the file"
-        raise RequestError("forbidden_source", message, status=403)
-    if not real.is_file():
-        raise RequestError("not_found", f"{path}: no such file", status=404)
-    stat = real.stat()
-    return HandedIn(f"{real.as_uri()}?{stat.st_size}-{stat.st_mtime_ns}", path.name, channel)
 
 
 class Intake:

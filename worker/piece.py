@@ -10,7 +10,8 @@ from worker.contract.rows import BadRow, Row
 from worker.enrollment.errors import RequestError
 from worker.enrollment.record import Record, SpeakerId
 from worker.enrollment.states import is_settled
-from worker.intake import HandedIn, Intake, Order, SpeakerErasedError, recording_from
+from worker.intake import Intake, Order, SpeakerErasedError
+from worker.sources import HandedIn, recording_from
 from worker.store.batches import Fate, OnExisting, Plan
 from worker.store.manifests import Problem, source_of
 from worker.store.status import StatusStore
