@@ -55,9 +55,7 @@ async def rerun_jsonl(request: web.Request) -> web.StreamResponse:
     batch = await known(request)
     answer = await _begun(request, "application/jsonl")
     async for row in _rerun(request.app[ROOM], batch):
-        told = {"speakerId": row.speaker_id, "source": source_of(row, batch.plan), "channel": row.channel}
-        told |= {"consent": row.consent, "ref": row.ref}
-        await answer.write(_line({name: value for name, value in told.items() if value is not None}))
+        await answer.write(_line(row.told(source=source_of(row, batch.plan))))
     return answer
 
 
@@ -131,7 +129,8 @@ def _may_pass(row: Row, place: str, refused: Problem | None, record: Record | No
         return False
     if refused:
         return refused.code in MAY_PASS
-    samples = [one for one in record.samples if one.channel == row.channel] if record else []
+    meant = (row.channel, row.stretch)
+    samples = [one for one in record.samples if (one.channel, one.stretch) == meant] if record else []
     same = [one for one in samples if place in {one.source, one.source.rpartition("?")[0]}]
     return bool(same) and all(deserves_another_go(one) for one in same)
 

@@ -123,14 +123,14 @@ class Intake:
             RequestError: `nothing_to_retry`; as `take_in`.
         """
         record = (await self._store.get(speaker_id)).record
-        failed = {(one.source, one.channel): one for one in record.samples if deserves_another_go(one)}
+        failed = {_handed(one).identity: one for one in record.samples if deserves_another_go(one)}
         for other in record.samples:
             if not deserves_another_go(other):
-                failed.pop((other.source, other.channel), None)  # its next go is under way, or did better
+                failed.pop(_handed(other).identity, None)  # its next go is under way, or did better
         if not failed or is_goal_met(record):
             message = f"{speaker_id} has no recording that failed for a reason that may have passed; hand in others"
             raise RequestError("nothing_to_retry", message, status=409)
-        again = [HandedIn(one.source, one.name, one.channel) for one in failed.values()]
+        again = [_handed(one) for one in failed.values()]
         return await self.take_in(Order(speaker_id=speaker_id, recordings=again), now=now)
 
     async def erase(self, speaker_id: SpeakerId, *, now: datetime) -> Record:
@@ -178,11 +178,21 @@ def _decision(record: Record, recording_id: RecordingId, *, accept: bool, now: d
     return [SampleDeclined(at=now, recording_id=recording_id, code=sample.held.code, message=why)]
 
 
+def _handed(sample: Sample) -> HandedIn:
+    return HandedIn(sample.source, sample.name, sample.channel, sample.stretch, sample.language)
+
+
 def _planned(stored: Stored, one: HandedIn, *, now: datetime) -> RecordingPlanned:
-    recording_id = _free_id(stored.record, hashlib.sha256(f"{one.source}|{one.channel}".encode()).hexdigest()[:16])
+    recording_id = _free_id(stored.record, hashlib.sha256(one.identity.encode()).hexdigest()[:16])
     known = stored.record.sample(recording_id)
     return RecordingPlanned(
-        at=known.planned_at or now, recording_id=recording_id, source=one.source, name=one.name, channel=one.channel
+        at=known.planned_at or now,
+        recording_id=recording_id,
+        source=one.source,
+        name=one.name,
+        channel=one.channel,
+        stretch=one.stretch,
+        language=one.language,
     )
 
 

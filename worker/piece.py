@@ -3,6 +3,7 @@
 import asyncio
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import NamedTuple
 
@@ -44,7 +45,8 @@ def wanted(row: Row | BadRow, plan: Plan) -> Wanted:
     if row.speaker_id is None:
         return Wanted(row, refusal=Refusal(Fate.BAD, "bad_row", f"line {row.line}, speakerId: is missing; give an id"))
     try:
-        return Wanted(row, recording_from(source_of(row, plan), channel=row.channel, roots=plan.allowed()))
+        found = recording_from(source_of(row, plan), roots=plan.allowed())
+        return Wanted(row, replace(found, channel=row.channel, stretch=row.stretch, language=row.language))
     except RequestError as error:
         code = "bad_row" if error.code == "unreadable_source" else error.code  # it is neither path nor URL
         return Wanted(row, refusal=Refusal(Fate.BAD, code, error.message))

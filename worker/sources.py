@@ -11,17 +11,26 @@ from urllib.parse import unquote, urlsplit
 
 from config.settings import Settings
 from worker.enrollment.errors import RequestError
+from worker.enrollment.record import WHOLE, Stretch
 
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
 @dataclass(frozen=True, slots=True)
 class HandedIn:
-    """One recording as it was handed in: where it is, what people call it, which channel."""
+    """One recording as it was handed in: where it is, its name for people, channel, stretch, language."""
 
     source: str
     name: str
     channel: int | None = None
+    stretch: Stretch = WHOLE
+    language: str | None = None
+
+    @property
+    def identity(self) -> str:
+        """What tells it from others: of one recording, another channel or stretch is another one."""
+        stretch = "" if self.stretch == WHOLE else f"|{self.stretch.start_s}-{self.stretch.end_s}"
+        return f"{self.source}|{self.channel}{stretch}"
 
 
 def roots_of(settings: Settings) -> tuple[Path, ...] | None:
@@ -31,7 +40,7 @@ def roots_of(settings: Settings) -> tuple[Path, ...] | None:
     return settings.intake.file_roots or ()
 
 
-def recording_from(source: str, *, channel: int | None, roots: Sequence[Path] | None) -> HandedIn:
+def recording_from(source: str, *, roots: Sequence[Path] | None) -> HandedIn:
     """Check a source that was named by path or URL; paths lie in the roots, if there are any bounds.
 
     Raises:
@@ -39,11 +48,11 @@ def recording_from(source: str, *, channel: int | None, roots: Sequence[Path] | 
     """
     parts = urlsplit(source)
     if parts.scheme == "" and source.startswith("/"):
-        return _file(Path(source), channel=channel, roots=roots)
+        return _file(Path(source), roots=roots)
     if parts.scheme == "file":
-        return _file(Path(unquote(parts.path)), channel=channel, roots=roots)
+        return _file(Path(unquote(parts.path)), roots=roots)
     if parts.scheme in {"http", "https"} and parts.hostname:
-        return HandedIn(source, _shown(source), channel)
+        return HandedIn(source, _shown(source))
     message = f"{source[:80]!r}: an absolute path, a file: or an http(s): URL is needed"
     raise RequestError("unreadable_source", message, status=422)
 
@@ -54,7 +63,7 @@ def _shown(url: str) -> str:
     return f"{parts.scheme}://{parts.hostname}{parts.path}"[:200]
 
 
-def _file(path: Path, *, channel: int | None, roots: Sequence[Path] | None) -> HandedIn:
+def _file(path: Path, *, roots: Sequence[Path] | None) -> HandedIn:
     real = path.resolve()
     if roots is not None and not any(real.is_relative_to(root.resolve()) for root in roots):
         message = "paths are not taken from there; allow the folder by VOXROLL_INTAKE_FILE_ROOTS, or upload the file"
@@ -62,4 +71,4 @@ def _file(path: Path, *, channel: int | None, roots: Sequence[Path] | None) -> H
     if not real.is_file():
         raise RequestError("not_found", f"{path}: no such file", status=404)
     stat = real.stat()
-    return HandedIn(f"{real.as_uri()}?{stat.st_size}-{stat.st_mtime_ns}", path.name, channel)
+    return HandedIn(f"{real.as_uri()}?{stat.st_size}-{stat.st_mtime_ns}", path.name)

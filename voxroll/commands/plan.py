@@ -123,13 +123,12 @@ def _line(row: Row, folder: Path, verdict: Any) -> str:
     from voxroll.asked import is_address  # noqa: PLC0415
 
     source = row.source if is_address(row.source) else str(folder / row.source)
-    told: dict[str, Any] = {"speakerId": row.speaker_id, "source": source, "channel": row.channel}
-    told |= {"consent": row.consent, "ref": row.ref}
+    told = row.told(source=source)
     if verdict.windows:
         best = verdict.windows[0]
         told["sample"] = {"startS": best.start_s, "endS": best.end_s, "channel": best.channel}
         told["speechS"] = round(best.measures.speech_s, 2)
-    return json.dumps({name: value for name, value in told.items() if value is not None}) + "\n"
+    return json.dumps(told) + "\n"
 
 
 @contextmanager
