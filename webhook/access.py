@@ -54,7 +54,8 @@ def scope_of(method: str, route: str) -> Scope:
     """What a request takes: everything that is not reading speakers or enrolling is managing."""
     if method in {"GET", "HEAD"}:
         return Scope.READ if route.startswith(_READ) or not route else Scope.MANAGE
-    return Scope.ENROLL if route.startswith(_ENROLL) or route.endswith("/retry") else Scope.MANAGE
+    enrolls = method != "DELETE" and (route.startswith(_ENROLL) or route.endswith("/retry"))
+    return Scope.ENROLL if enrolls else Scope.MANAGE
 
 
 async def _known(keys: ApiKeys, shown: str) -> ApiKey:

@@ -50,6 +50,7 @@ def create_app(settings: Settings) -> web.Application:
             web.post("/v1/batches", batches.add),
             web.get("/v1/batches", batches.page),
             web.get("/v1/batches/{batch_id}", batches.one),
+            web.delete("/v1/batches/{batch_id}", batches.forget),
             web.post("/v1/batches/{batch_id}/pause", batches.pause),
             web.post("/v1/batches/{batch_id}/resume", batches.resume),
             web.post("/v1/batches/{batch_id}/cancel", batches.cancel),

@@ -60,8 +60,8 @@ SPEAKERS = (
         verb="delete",
         path=_ONE_SPEAKER,
         name="eraseSpeaker",
-        summary="Forget a speaker for good, known or not.",
-        answers={202: SpeakerDocument, 422: _P},
+        summary="Forget a speaker for good, known or not; the receipt says what names the id still, and until when.",
+        answers={202: schemas.Erased, 422: _P},
     ),
     *(
         Operation(
@@ -97,6 +97,13 @@ BATCHES = (
         name="getBatch",
         summary="How a batch gets on.",
         answers={200: schemas.Batch, 404: _P},
+    ),
+    Operation(
+        verb="delete",
+        path=_ONE_BATCH,
+        name="forgetBatch",
+        summary="Forget a batch that has ended: manifest, problems, counters; its speakers stay.",
+        answers={204: None, 404: _P, 409: _P},
     ),
     *(
         Operation(

@@ -10,7 +10,7 @@ from webhook.room import ROOM
 from worker.contract.speaker import from_record
 from worker.enrollment.errors import RequestError
 from worker.enrollment.record import Quality, RecordingId
-from worker.enrollment.states import SpeakerState
+from worker.enrollment.states import BATCH, SpeakerState
 from worker.intake import batch_of, speaker_id_of
 from worker.store.listing import Wanted
 
@@ -49,9 +49,17 @@ async def erase(request: web.Request) -> web.Response:
 
     Speakers of whom nothing is known can be erased too: that is how one opts out beforehand.
     """
-    room = request.app[ROOM]
-    record = await room.intake.erase(speaker_id_of(request.match_info["speaker_id"]), now=room.now())
-    return web.json_response(from_record(record, now=room.now(), policy=room.policy).to_wire(), status=202)
+    room, now = request.app[ROOM], request.app[ROOM].now()
+    speaker_id, kept = speaker_id_of(request.match_info["speaker_id"]), room.settings.retention
+    joined = (await room.store.get(speaker_id)).record.batches
+    record = await room.intake.erase(speaker_id, now=now)
+    named = {
+        "batches": [one.batch for one in joined if one.batch.startswith(BATCH)],
+        "manifestsUntil": (now + kept.batches).isoformat(),
+        "callbacksUntil": (now + kept.journal).isoformat(),
+    }
+    document = from_record(record, now=now, policy=room.policy).to_wire()
+    return web.json_response(document | {"stillNamed": named}, status=202)
 
 
 async def retry(request: web.Request) -> web.Response:

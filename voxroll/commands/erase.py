@@ -1,7 +1,7 @@
 """`voxroll erase`: forget a speaker for good, and never enroll that id again."""
 
 import asyncio
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.markup import escape
@@ -23,20 +23,31 @@ def erase(
     """Delete audio, enrollment and record of a speaker for good; the id is never enrolled again."""
     if not yes and not as_json:
         typer.confirm(f"Erase {speaker} for good?", abort=True, err=True)
-    found = asyncio.run(_erase(speaker, seconds(timeout)))
+    found, named = asyncio.run(_erase(speaker, seconds(timeout)))
     if as_json:
-        as_data(found.wire())
+        as_data(found.wire() | {"stillNamed": named})
         return
     out.print(f"[bold]{escape(found.speaker_id)}[/] is erased; what the API held is deleted")
-    err.print("[dim]raw callbacks and events name the id until their retention ends[/]")
+    err.print(f"[dim]{_still(named)}[/]", soft_wrap=True)
 
 
-async def _erase(speaker_id: str, wait_s: float) -> Speaker:
+def _still(named: dict[str, Any]) -> str:
+    """Where the id is named still, in words."""
+    days = {name: str(named.get(f"{name}Until", ""))[:10] for name in ("manifests", "callbacks")}
+    batches = ", ".join(named.get("batches", ()))
+    forget = f"; it came through {batches}, which `voxroll batches forget` forgets at once" if batches else ""
+    return escape(
+        f"the id stays in raw callbacks until {days['callbacks']}, in manifests of batches that have ended until "
+        f"{days['manifests']}, in events as long as these are kept{forget}"
+    )
+
+
+async def _erase(speaker_id: str, wait_s: float) -> tuple[Speaker, dict[str, Any]]:
     async with Client() as client:
-        await client.erase(speaker_id)
+        named = (await client.erase(speaker_id)).wire().get("stillNamed", {})
         try:
             async with asyncio.timeout(wait_s):
-                return await client.wait(speaker_id)
+                return await client.wait(speaker_id), named
         except TimeoutError as error:
             message = f"{speaker_id} is blocked; its deletion at the API is still under way and goes on without you"
             raise CommandError("erasure_pending", message) from error
