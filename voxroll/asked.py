@@ -42,6 +42,7 @@ _SUFFIXES = frozenset(
 )
 
 
+UNLOOKED = "unreadable_source"  # of a recording that lies somewhere else
 _SHOWN = 200
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 
@@ -121,7 +122,7 @@ def of_row(path: Path, row: Row | BadRow) -> Asked:
     if not is_address(row.source):
         return asked
     why = f"{row.source[:_SHOWN]} is an address, and this looks at files alone; download it and name the file"
-    return replace(asked, file=path, refusal=VoiceFailure("unreadable_source", why))
+    return replace(asked, file=path, refusal=VoiceFailure(UNLOOKED, why))
 
 
 def _inside(folder: Path) -> list[Path]:

@@ -5,7 +5,7 @@ The very rules that the worker applies before it spends a call. Nothing is sent,
 
 import hashlib
 from collections import defaultdict, deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from itertools import islice
@@ -14,7 +14,8 @@ from pathlib import Path
 from engine.voice import refusals
 from engine.voice.apart import DecoderError, Decoders
 from engine.voice.failure import VoiceFailure
-from engine.voice.preflight import Rules, Search, Window, mine
+from engine.voice.likeness import Print, make
+from engine.voice.preflight import Found, Rules, Search, Window, mine
 from engine.voice.recording import Recording
 from engine.voice.voice import Voice
 from voxroll.asked import Asked, readable
@@ -35,6 +36,7 @@ class Verdict:
         advice: what is to know of its best stretch, as codes of `refusals.ADVICE`.
         audio_sha256: of the sound that was searched, whatever container it came in; empty where `heard` is None.
         file_sha256: of the file, likewise.
+        print_: of its best stretch, where it was asked for.
     """
 
     asked: Asked
@@ -43,6 +45,7 @@ class Verdict:
     advice: tuple[str, ...] = ()
     audio_sha256: str = ""
     file_sha256: str = ""
+    print_: Print | None = None
 
     @property
     def file(self) -> Path:
@@ -71,6 +74,7 @@ class Judge:
         limit_s: seconds of each recording that are looked at.
         channel: the one the speaker is on, from 0, where a manifest says nothing else; None to find out.
         want: stretches to find in each.
+        compared: speakers whose recordings are compared with each other: they get prints.
     """
 
     voice: Voice
@@ -79,6 +83,7 @@ class Judge:
     limit_s: float
     channel: int | None = None
     want: int = 1
+    compared: Container[str] = ()
 
     def all_of(self, asked: Iterable[Asked], *, threads: int) -> Iterator[Verdict]:
         """Judge recordings, so many at one time, one core each; verdicts come in the order they were asked for.
@@ -127,7 +132,14 @@ class Judge:
             advice=refusals.advice(found.windows[0].measures, self.rules) if found.windows else (),
             audio_sha256=reader.hashes.get(found.leg.channel) or reader.hashes[0],
             file_sha256=_sha256(asked.file),
+            print_=self._print(found) if asked.speaker_id in self.compared else None,
         )
+
+    def _print(self, found: Found) -> Print | None:
+        if not found.windows:
+            return None
+        best, began_s = found.windows[0], found.recording.start_s
+        return make(self.voice, found.recording.between(best.start_s - began_s, best.end_s - began_s))
 
 
 @dataclass(slots=True)

@@ -78,6 +78,17 @@ class Speaker(_Document):
         return [sample for sample in self.samples if sample.state in {"rejected", "refused", "parked", "held"}]
 
 
+class Standing(_Document):
+    """Where a speaker stands, in a few words."""
+
+    speaker_id: str
+    state: str
+    enrollment_complete: bool = False
+    goal_met: bool = False
+    total_speech_duration: float = 0.0
+    doubts: tuple[str, ...] = ()
+
+
 class Callback(_Document):
     """One callback that came to webhookUrl; headers and body where one was asked for."""
 

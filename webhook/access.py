@@ -21,6 +21,7 @@ _OPEN = frozenset({"/healthz", "/readyz", "/metrics", "/v1/event-types", "/opena
 _WEBHOOK_URL = ("POST", "/v1/callbacks/{callback_id}")  # its last part is a token, which is its own proof
 _READ = ("/v1/speakers", "/v1/events", "/v1/batches")
 _ENROLL = ("/v1/enrollments", "/v1/batches")
+_LOOKUP = ("POST", "/v1/speakers/lookup")  # asks, and changes nothing
 _UNAUTHORIZED, _FORBIDDEN = 401, 403
 
 
@@ -52,7 +53,7 @@ def needs_key(method: str, route: str) -> bool:
 
 def scope_of(method: str, route: str) -> Scope:
     """What a request takes: everything that is not reading speakers or enrolling is managing."""
-    if method in {"GET", "HEAD"}:
+    if method in {"GET", "HEAD"} or (method, route) == _LOOKUP:
         return Scope.READ if route.startswith(_READ) or not route else Scope.MANAGE
     enrolls = method != "DELETE" and (route.startswith(_ENROLL) or route.endswith("/retry"))
     return Scope.ENROLL if enrolls else Scope.MANAGE

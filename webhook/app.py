@@ -42,6 +42,7 @@ def create_app(settings: Settings) -> web.Application:
             web.post("/v1/callbacks/{callback_id}/replay", callbacks.replay),
             web.post("/v1/enrollments", enrollments.enroll),
             web.get("/v1/speakers", speakers.page),
+            web.post("/v1/speakers/lookup", speakers.lookup),
             web.get("/v1/speakers/{speaker_id}", speakers.one),
             web.delete("/v1/speakers/{speaker_id}", speakers.erase),
             web.post("/v1/speakers/{speaker_id}/retry", speakers.retry),

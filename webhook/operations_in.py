@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from webhook import batches, enrollments, schemas
+from webhook import batches, enrollments, schemas, speakers
 from webhook.operation import JSON, LIMIT, TIME, Operation
 from worker.contract.speaker import SpeakerDocument
 from worker.enrollment.record import Quality
@@ -41,6 +41,14 @@ SPEAKERS = (
             ("cursor", {"type": "string", "pattern": "^[0-9]{1,16}-.*$"}),
         ),
         answers={200: schemas.SpeakersPage, 422: _P},
+    ),
+    Operation(
+        verb="post",
+        path="/v1/speakers/lookup",
+        name="lookUpSpeakers",
+        summary="How many speakers stand, in one answer; who is not known is left out.",
+        takes={JSON: speakers.Lookup},
+        answers={200: schemas.Standings, 408: _P, 413: _P, 422: _P},
     ),
     Operation(
         verb="get",

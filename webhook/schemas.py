@@ -8,6 +8,7 @@ from pydantic.alias_generators import to_camel
 
 from worker.contract.events import EventDocument
 from worker.contract.speaker import SpeakerDocument
+from worker.contract.standing import StandingDocument
 from worker.enrollment.record import Quality
 from worker.enrollment.states import SpeakerState
 from worker.store.batches import OnExisting, State
@@ -49,6 +50,12 @@ class SpeakersPage(_Wire):
 
     speakers: list[SpeakerDocument]
     next: str | None = Field(description="Goes into `cursor`.")
+
+
+class Standings(_Wire):
+    """How those of the speakers stand that are known."""
+
+    speakers: list[StandingDocument]
 
 
 class EventsPage(_Wire):

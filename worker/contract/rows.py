@@ -87,7 +87,7 @@ def name_of(text: str) -> str:
 def rows_of(line: int, record: Mapping[str, Any], *, place: str = "line") -> Iterator[Row | BadRow]:
     """The rows of a record, whose names are as `name_of` makes them; none of a call without a recording."""
     try:
-        several = _found(record, "recordings")
+        several = found(record, "recordings")
         if several is None:
             plain = _of_call(record)
             if plain is not None:
@@ -106,7 +106,7 @@ def rows_of(line: int, record: Mapping[str, Any], *, place: str = "line") -> Ite
 
 def _recordings(several: Any, record: Mapping[str, Any]) -> list[dict[str, Any]]:
     """What each recording of a list says for itself."""
-    if _found(record, "source") is not None:
+    if found(record, "source") is not None:
         raise FieldError("recordings", "stands beside a recording of its own; put all into one of the two")
     listed = several.split(SEPARATOR) if isinstance(several, str) else several
     if not isinstance(listed, list) or not listed:
@@ -149,17 +149,17 @@ def _part(value: Any, name: str) -> Any:
 def _row(line: int, record: Mapping[str, Any]) -> Row:
     return Row(
         line=line,
-        source=_source(_found(record, "source")),
-        channel=_channel(_found(record, "channel")),
-        stretch=stretch_of(_found(record, "start"), _found(record, "end")),
-        language=language_of(_found(record, "language")),
-        speaker_id=_speaker_id(_found(record, "speakerId")),
-        consent=_consent(_found(record, "consent")),
-        ref=_ref(_found(record, "ref")),
+        source=_source(found(record, "source")),
+        channel=_channel(found(record, "channel")),
+        stretch=stretch_of(found(record, "start"), found(record, "end")),
+        language=language_of(found(record, "language")),
+        speaker_id=speaker_id_of(found(record, "speakerId")),
+        consent=consent_of(found(record, "consent")),
+        ref=_ref(found(record, "ref")),
     )
 
 
-def _found(record: Mapping[str, Any], field: str) -> Any:
+def found(record: Mapping[str, Any], field: str) -> Any:
     """What a record says of a field under any of its names; empty text is nothing."""
     for name in _NAMES[field]:
         value = record.get(name)
@@ -197,7 +197,12 @@ def _channel(value: Any) -> int | None:
     return int(text)
 
 
-def _speaker_id(value: Any) -> str | None:
+def speaker_id_of(value: Any) -> str | None:
+    """A speaker's id; None where nothing is said.
+
+    Raises:
+        FieldError: it is none.
+    """
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, str | int):
@@ -208,7 +213,12 @@ def _speaker_id(value: Any) -> str | None:
     return text
 
 
-def _consent(value: Any) -> bool | None:
+def consent_of(value: Any) -> bool | None:
+    """Yes or no; None where nothing is said.
+
+    Raises:
+        FieldError: it is neither.
+    """
     if value is None:
         return None
     said = _CONSENT.get(str(value).casefold())
