@@ -261,6 +261,10 @@ class Retention(_Concern):
     )
     events: int = Field(1_000_000, gt=0, description="Events kept in the stream.")
     jobs: Duration = Field(timedelta(days=7), description="The engine's job results (the contract says 7 days).")
+    batches: Duration = Field(
+        timedelta(days=90),
+        description="Batches that have ended, or rest, after their last change: manifests, problems and counters.",
+    )
 
 
 class Endpoints(_Concern):

@@ -63,6 +63,10 @@ class Batching(Door):
         """`pause`, `resume` (`until`, `budget`) or `cancel`."""
         return read(Batch, await self.ask("POST", f"{_path(batch_id)}/{what}", json=body))
 
+    async def forget_batch(self, batch_id: str) -> None:
+        """Forget a batch that has ended: manifest, problems, counters; `batch_working` where it has not."""
+        await self.ask("DELETE", _path(batch_id))
+
     async def watch_batch(self, batch_id: str) -> AsyncIterator[Batch]:
         """The batch now and again, ever less often, until it rests or has ended."""
         pause_s, longest_s = _POLL_S

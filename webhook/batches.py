@@ -24,7 +24,8 @@ from webhook.room import ROOM, Room
 from worker.contract import manifest
 from worker.enrollment.errors import RequestError
 from worker.enrollment.states import BATCH
-from worker.intake import roots_of
+from worker.sources import roots_of
+from worker.store import forgetting
 from worker.store.batches import ENDED, RESTING, Batch, OnExisting, Plan, State, bounds, counters
 
 _LIMIT = 4 * 1024 * 1024
@@ -104,6 +105,16 @@ async def pause(request: web.Request) -> web.Response:
 async def cancel(request: web.Request) -> web.Response:
     """`POST /v1/batches/{batchId}/cancel`: no more rows are taken in, ever; ends once what is under way is settled."""
     return await _turn(request, State.CANCELLING, unless=frozenset({State.CANCELLING}), why="by hand")
+
+
+async def forget(request: web.Request) -> web.Response:
+    """`DELETE /v1/batches/{batchId}`: its manifest, its problems and its counters go; its speakers stay."""
+    room, found = request.app[ROOM], await known(request)
+    if found.state not in ENDED:
+        message = f"it is {found.state}; cancel it, and delete it once it is cancelled"
+        raise RequestError("batch_working", message, status=409)
+    await forgetting.forget(room.batches, room.manifests, found.plan.batch_id)
+    return web.Response(status=204)
 
 
 async def resume(request: web.Request) -> web.Response:

@@ -1,4 +1,4 @@
-"""`voxroll batches list | show | pause | resume | cancel | report`: manifests that were handed in."""
+"""`voxroll batches list | show | pause | resume | cancel | forget | report`: manifests that were handed in."""
 
 import asyncio
 import sys
@@ -58,6 +58,18 @@ def cancel(batch_id: IdArgument, *, as_json: JsonOption = False) -> None:
     _shown(asyncio.run(_change(batch_id, "cancel")), as_json=as_json)
 
 
+def forget(
+    batch_id: IdArgument,
+    *,
+    yes: Annotated[bool, typer.Option("--yes", help="Don't ask.")] = False,
+) -> None:
+    """Delete its manifest, its problems and its counters once it has ended; its speakers stay."""
+    if not yes:
+        typer.confirm(f"Forget {batch_id}? There is no report of it afterwards", abort=True, err=True)
+    asyncio.run(_forget(batch_id))
+    out.print(f"[bold]{escape(batch_id)}[/] is forgotten")
+
+
 def report(
     batch_id: IdArgument,
     *,
@@ -86,6 +98,11 @@ async def _one(batch_id: str) -> Batch:
 async def _change(batch_id: str, what: str, **body: Any) -> Batch:
     async with Client() as client:
         return await client.change_batch(batch_id, what, **body)
+
+
+async def _forget(batch_id: str) -> None:
+    async with Client() as client:
+        await client.forget_batch(batch_id)
 
 
 async def _report(batch_id: str, name: str) -> None:
