@@ -8,11 +8,11 @@ import json
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from importlib import resources
 
 from redis.asyncio import Redis
 
-from engine.voice.recent import Recent
 from worker.enrollment.advance import advance
 from worker.enrollment.events import Event
 from worker.enrollment.facts import Fact
@@ -61,7 +61,7 @@ class StatusStore:
         self._events_kept = events_kept
         self._listing = Listing(redis, account=account)
         self._commit_script = redis.register_script(_COMMIT)
-        self._read: Recent[bytes, Record] = Recent(_READ_LATELY)
+        self._unpacked = lru_cache(_READ_LATELY)(unpacked)  # most were read a moment ago, and records don't change
 
     async def get(self, speaker_id: SpeakerId) -> Stored:
         """The speaker's record; an empty one of version 0 if there is none."""
@@ -112,7 +112,6 @@ class StatusStore:
         now_in = indexes_of(account, record)
         to_leave = indexes_of(account, stored.record) - now_in
         told = [_event_json(event, at=record.updated_at or now) for event in events]
-        blob = packed(record)
         version = await self._commit_script(
             keys=[
                 keys.speaker(account, record.speaker_id),
@@ -123,7 +122,7 @@ class StatusStore:
             ],
             args=[
                 stored.version,
-                blob,
+                packed(record),
                 record.speaker_id,
                 _ms(due) if due else "",
                 self._events_kept,
@@ -131,12 +130,7 @@ class StatusStore:
                 *told,
             ],
         )
-        self._read.keep(blob, record)
         return int(version)
-
-    def _unpacked(self, blob: bytes) -> Record:
-        """The record in the bytes; most were read or written here a moment ago, and records don't change."""
-        return self._read.get(blob, lambda: unpacked(blob))
 
     async def due(self, *, now: datetime, limit: int) -> list[SpeakerId]:
         """Speakers whose time to be looked at has come, the longest overdue first."""
