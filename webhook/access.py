@@ -21,7 +21,7 @@ _OPEN = frozenset({"/healthz", "/readyz", "/metrics", "/v1/event-types", "/opena
 _WEBHOOK_URL = ("POST", "/v1/callbacks/{callback_id}")  # its last part is a token, which is its own proof
 _READ = ("/v1/speakers", "/v1/events", "/v1/batches")
 _ENROLL = ("/v1/enrollments", "/v1/batches")
-_LOOKUP = ("POST", "/v1/speakers/lookup")  # asks, and changes nothing
+_LOOKUP = ("POST", "/v1/lookup")  # asks, and changes nothing
 _UNAUTHORIZED, _FORBIDDEN = 401, 403
 
 

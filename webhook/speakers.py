@@ -59,7 +59,7 @@ async def page(request: web.Request) -> web.Response:
 
 
 async def lookup(request: web.Request) -> web.Response:
-    """`POST /v1/speakers/lookup`: how many speakers stand, in one round trip; who is not known is left out."""
+    """`POST /v1/lookup`: how many speakers stand, in one round trip; who is not known is left out."""
     room = request.app[ROOM]
     wanted = Lookup.model_validate_json(await read_body(request, limit=_LOOKUP_LIMIT))
     records = await room.store.many([speaker_id_of(one) for one in wanted.speaker_ids])
