@@ -19,12 +19,12 @@ _POLL_S = (0.2, 2.0)  # first and longest pause between two looks at a batch
 class Batching(Door):
     """The part of a client that deals with batches."""
 
-    async def run(self, manifest: Path, *, folder: Path, **options: str) -> Batch:
+    async def run(self, manifest: Path, *, folder: Path | str, **options: str) -> Batch:
         """Hand a manifest in; the same content with the same options is the same batch.
 
         Args:
             manifest: CSV, JSON lines or a JSON document.
-            folder: that paths in it count from.
+            folder: that paths in it count from; it may be one of a bucket.
             options: `name`, `onExisting`, `quality`, `samples`, `until`, `budget`.
 
         Raises:

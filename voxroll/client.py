@@ -168,7 +168,7 @@ class Client(Batching, Told):
         """How those of the speakers stand that are known, some hundreds in one request."""
         for asked in batched(speaker_ids, _LOOKED_UP):
             body = {"speakerIds": asked}  # without an Idempotency-Key: nothing changes, and answers needn't be kept
-            found = await self.patiently(lambda: self.ask_once("POST", "/v1/speakers/lookup", json=body))  # noqa: B023
+            found = await self.patiently(lambda: self.ask_once("POST", "/v1/lookup", json=body))  # noqa: B023
             for document in found["speakers"]:
                 yield read(Standing, document)
 

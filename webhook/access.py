@@ -22,7 +22,7 @@ _WEBHOOK_URL = ("POST", "/v1/callbacks/{callback_id}")  # its last part is a tok
 _READ = ("/v1/speakers", "/v1/roster", "/v1/events", "/v1/batches")
 _TRACE = "/trace"  # tells of callbacks and endpoints
 _ENROLL = ("/v1/enrollments", "/v1/batches")
-_LOOKUP = ("POST", "/v1/speakers/lookup")  # asks, and changes nothing
+_LOOKUP = ("POST", "/v1/lookup")  # asks, and changes nothing
 _UNAUTHORIZED, _FORBIDDEN = 401, 403
 
 

@@ -24,7 +24,7 @@ from worker.enrollment.errors import RequestError
 from worker.enrollment.record import Goal, SpeakerId
 from worker.enrollment.record import Quality as Grade
 from worker.intake import Order, SpeakerErasedError, batch_of, speaker_id_of
-from worker.sources import HandedIn, recording_from, roots_of
+from worker.sources import Allowed, HandedIn, recording_from
 from worker.store.objects import UPLOADS, failed, folder_of
 
 _JSON_LIMIT = 262_144
@@ -89,18 +89,18 @@ async def _named(request: web.Request, room: Room) -> Order:
     wanted = EnrollmentRequest.model_validate_json(await read_body(request, limit=_JSON_LIMIT))
     speaker_id = speaker_id_of(wanted.speaker_id)
     batch = batch_of(wanted.batch) if wanted.batch is not None else None
-    roots = roots_of(room.settings)
-    recordings = [_recording(one, roots) for one in wanted.recordings]
+    allowed = Allowed.by(room.settings)
+    recordings = [_recording(one, allowed) for one in wanted.recordings]
     return Order(speaker_id=speaker_id, recordings=recordings, goal=goal_of(room, wanted.goal), batch=batch)
 
 
-def _recording(one: RecordingRequest, roots: tuple[Path, ...] | None) -> HandedIn:
+def _recording(one: RecordingRequest, allowed: Allowed) -> HandedIn:
     try:
         stretch, language = stretch_of(one.start, one.end), language_of(one.language)
     except FieldError as error:
         code = "language_invalid" if error.field == "language" else "stretch_invalid"
         raise RequestError(code, f"{error.field}: {error.reason}", status=422) from error
-    found = recording_from(one.source, roots=roots)
+    found = recording_from(one.source, allowed=allowed)
     return replace(found, channel=one.channel, stretch=stretch, language=language)
 
 

@@ -57,7 +57,7 @@ SPEAKERS = (
     ),
     Operation(
         verb="post",
-        path="/v1/speakers/lookup",
+        path="/v1/lookup",
         name="lookUpSpeakers",
         summary="How many speakers stand, in one answer; who is not known is left out.",
         takes={JSON: speakers.Lookup},

@@ -269,7 +269,7 @@ class BatchUpload(_Wire):
     """A manifest as a file, and the options as parts of their own."""
 
     manifest: str = Field(json_schema_extra={"format": "binary"})
-    folder: str | None = Field(None, description="That paths count from: an absolute path.")
+    folder: str | None = Field(None, description="That paths count from: an absolute path, or one of a bucket.")
     name: str | None = None
     on_existing: OnExisting | None = None
     quality: Quality | None = None

@@ -18,6 +18,7 @@ from worker.enrollment.states import BATCH, SpeakerState
 from worker.intake import batch_of, speaker_id_of
 from worker.store.listing import Wanted
 
+_Id = Annotated[str, Field(json_schema_extra={"pattern": "^[a-zA-Z0-9_]{1,128}$"})]  # checked with its code
 _LOOKUP_LIMIT = 262_144
 _DEFAULT_PAGE = 50
 _LARGEST_PAGE = 500
@@ -29,7 +30,7 @@ class Lookup(BaseModel):
 
     model_config = ConfigDict(alias_generator=to_camel, extra="forbid", frozen=True)
 
-    speaker_ids: Annotated[list[str], Field(min_length=1, max_length=1000)]
+    speaker_ids: Annotated[list[_Id], Field(min_length=1, max_length=1000)]
 
 
 async def one(request: web.Request) -> web.Response:
@@ -58,7 +59,7 @@ async def page(request: web.Request) -> web.Response:
 
 
 async def lookup(request: web.Request) -> web.Response:
-    """`POST /v1/speakers/lookup`: how many speakers stand, in one round trip; who is not known is left out."""
+    """`POST /v1/lookup`: how many speakers stand, in one round trip; who is not known is left out."""
     room = request.app[ROOM]
     wanted = Lookup.model_validate_json(await read_body(request, limit=_LOOKUP_LIMIT))
     records = await room.store.many([speaker_id_of(one) for one in wanted.speaker_ids])

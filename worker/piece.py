@@ -12,7 +12,7 @@ from worker.enrollment.errors import RequestError
 from worker.enrollment.record import Record, SpeakerId
 from worker.enrollment.states import is_settled
 from worker.intake import Intake, Order, SpeakerErasedError
-from worker.sources import HandedIn, recording_from
+from worker.sources import Allowed, HandedIn, recording_from
 from worker.store.batches import Fate, OnExisting, Plan
 from worker.store.manifests import Problem, source_of
 from worker.store.status import StatusStore
@@ -45,7 +45,7 @@ def wanted(row: Row | BadRow, plan: Plan) -> Wanted:
     if row.speaker_id is None:
         return Wanted(row, refusal=Refusal(Fate.BAD, "bad_row", f"line {row.line}, speakerId: is missing; give an id"))
     try:
-        found = recording_from(source_of(row, plan), roots=plan.allowed())
+        found = recording_from(source_of(row, plan), allowed=Allowed(plan.folders(), plan.buckets))
         return Wanted(row, replace(found, channel=row.channel, stretch=row.stretch, language=row.language))
     except RequestError as error:
         code = "bad_row" if error.code == "unreadable_source" else error.code  # it is neither path nor URL

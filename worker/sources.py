@@ -7,9 +7,11 @@ recording.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 from urllib.parse import unquote, urlsplit
 
 from config.settings import Settings
+from worker.contract.buckets import is_bucket, is_within, lying_at
 from worker.enrollment.errors import RequestError
 from worker.enrollment.record import WHOLE, Stretch
 
@@ -33,27 +35,36 @@ class HandedIn:
         return f"{self.source}|{self.channel}{stretch}"
 
 
-def roots_of(settings: Settings) -> tuple[Path, ...] | None:
-    """Folders that recordings may be named in by path; None: anywhere, as the front door is this machine's alone."""
-    if settings.intake.file_roots is None and settings.webhook.host in _LOOPBACK:
-        return None
-    return settings.intake.file_roots or ()
+@dataclass(frozen=True, slots=True)
+class Allowed:
+    """Where recordings may be named: in folders (None: in any), and in buckets or folders of them."""
+
+    roots: tuple[Path, ...] | None
+    buckets: tuple[str, ...] = ()
+
+    @classmethod
+    def by(cls, settings: Settings) -> Self:
+        """As the settings have it; any folder, where the front door is this machine's alone."""
+        is_anywhere = settings.intake.file_roots is None and settings.webhook.host in _LOOPBACK
+        return cls(None if is_anywhere else settings.intake.file_roots or (), settings.intake.buckets)
 
 
-def recording_from(source: str, *, roots: Sequence[Path] | None) -> HandedIn:
-    """Check a source that was named by path or URL; paths lie in the roots, if there are any bounds.
+def recording_from(source: str, *, allowed: Allowed) -> HandedIn:
+    """Check a source that was named by path or URL; paths and buckets must be allowed.
 
     Raises:
         RequestError: `not_found`, `forbidden_source`, `unreadable_source`.
     """
     parts = urlsplit(source)
     if parts.scheme == "" and source.startswith("/"):
-        return _file(Path(source), roots=roots)
+        return _file(Path(source), roots=allowed.roots)
     if parts.scheme == "file":
-        return _file(Path(unquote(parts.path)), roots=roots)
+        return _file(Path(unquote(parts.path)), roots=allowed.roots)
+    if is_bucket(source):
+        return _object(source, allowed.buckets)
     if parts.scheme in {"http", "https"} and parts.hostname:
         return HandedIn(source, _shown(source))
-    message = f"{source[:80]!r}: an absolute path, a file: or an http(s): URL is needed"
+    message = f"{source[:80]!r}: an absolute path, a file:, http(s):, s3:, gs: or az: URL is needed"
     raise RequestError("unreadable_source", message, status=422)
 
 
@@ -61,6 +72,16 @@ def _shown(url: str) -> str:
     """A URL without its query, which may hold a token."""
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.hostname}{parts.path}"[:200]
+
+
+def _object(source: str, buckets: Sequence[str]) -> HandedIn:
+    lying = lying_at(source)
+    if lying is None:
+        raise RequestError("unreadable_source", f"{source[:80]!r} names no object; give s3://bucket/key", status=422)
+    if not is_within(lying, buckets):
+        message = f"{lying.bucket} is not read from; allow it by VOXROLL_INTAKE_BUCKETS, or hand in a file"
+        raise RequestError("forbidden_source", message, status=403)
+    return HandedIn(source, source[:200])
 
 
 def _file(path: Path, *, roots: Sequence[Path] | None) -> HandedIn:

@@ -23,6 +23,7 @@ from voxroll.progress import steps
 from voxroll.show import JsonOption, as_data, err, out
 from worker.contract import consent as reading_consent
 from worker.contract import manifest as reading
+from worker.contract.buckets import placed
 from worker.contract.rows import BadRow, Row
 
 if TYPE_CHECKING:  # onnxruntime: only this command pays for it, when it runs
@@ -34,7 +35,7 @@ _AnyRow = Row | BadRow
 
 
 def plan(  # noqa: PLR0913  (one argument per option of the command)
-    manifest: Annotated[Path, typer.Argument(metavar="MANIFEST", help=MANIFEST_HELP)],
+    manifest: Annotated[str, typer.Argument(metavar="MANIFEST", help=MANIFEST_HELP)],
     *,
     sample: Annotated[int, typer.Option(min=0, help="Look at so many people only, and estimate; 0: at all.")] = 0,
     price: Annotated[float, typer.Option(min=0, help="Of one call, to tell what all would cost.")] = 0.0,
@@ -65,15 +66,16 @@ def plan(  # noqa: PLR0913  (one argument per option of the command)
             chosen = _chosen(speakers, sample)
             known = _known(speakers if chosen is None else chosen, consent, offline=offline)
             with _written(into / "plan.jsonl", is_wanted=chosen is None) as keep:
-                wanted = (row for row in reading.read(path) if chosen is None or _speaker(row) in chosen)
+                rows_there = (_placed(row, folder) for row in reading.read(path))
+                wanted = (row for row in rows_there if chosen is None or _speaker(row) in chosen)
                 number = rows if chosen is None else sum(speakers[name] for name in chosen)
                 planning = Planning(settings.goal.samples, known)
-                look = _Look(settings, folder, threads or len(os.sched_getaffinity(0)), speakers, quiet=as_json)
+                look = _Look(settings, threads or len(os.sched_getaffinity(0)), speakers, quiet=as_json)
                 look.at(wanted, planning, number=number, keep=keep)
         scale = len(speakers) / len(chosen) if chosen else 1.0
         api = settings.api
         document = planning.document(calls=api.calls, window=api.window, price=price, scale=scale)
-        _write_page(into / "plan.html", planning, document, name=manifest.name)
+        _write_page(into / "plan.html", planning, document, name=Path(manifest).name)
     except OSError as error:
         message = f"{error.filename or manifest}: {error.strerror}; let it be read and written by who runs this"
         raise CommandError("unreadable_source", message) from error
@@ -118,7 +120,6 @@ class _Look:
     """How recordings are looked at."""
 
     settings: Settings
-    folder: Path
     threads: int
     speakers: dict[str, int]
     quiet: bool
@@ -134,7 +135,7 @@ class _Look:
         def asked() -> Iterator[Any]:
             for row in rows:
                 waiting.append(row)
-                one, bar = of_row(self.folder / "manifest", row), planning.known.bars(row)
+                one, bar = of_row(Path("manifest"), row), planning.known.bars(row)
                 yield replace(one, refusal=bar) if bar else one
 
         compared = frozenset(name for name, several in self.speakers.items() if several > 1)
@@ -147,16 +148,18 @@ class _Look:
                 print_ = verdict.print_ if not verdict.refusal else None
                 wrong = agreement.hear(speaker_id, print_) if speaker_id else None
                 if planning.add(row, verdict, disagreement=wrong) and isinstance(row, Row):
-                    keep(_line(row, self.folder, verdict))
+                    keep(_line(row, verdict))
                 progress.step(ascii(verdict.file.name)[1:-1])
 
 
-def _line(row: Row, folder: Path, verdict: Any) -> str:
-    """A row of plan.jsonl: what `run` takes, and what was found."""
-    from voxroll.asked import is_address  # noqa: PLC0415
+def _placed(row: _AnyRow, folder: str) -> _AnyRow:
+    """A row whose recording is named from anywhere."""
+    return replace(row, source=placed(row.source, folder)) if isinstance(row, Row) else row
 
-    source = row.source if is_address(row.source) else str(folder / row.source)
-    told = row.told(source=source)
+
+def _line(row: Row, verdict: Any) -> str:
+    """A row of plan.jsonl: what `run` takes, and what was found."""
+    told = row.told(source=row.source)
     if verdict.windows:
         best = verdict.windows[0]
         told["sample"] = {"startS": best.start_s, "endS": best.end_s, "channel": best.channel}

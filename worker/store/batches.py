@@ -68,8 +68,9 @@ class Plan:
     Attributes:
         kind: of the manifest, one of `manifest.KINDS`.
         sha256: of the manifest.
-        folder: that relative paths count from; empty where they are refused.
+        folder: that relative paths count from, which may be one of a bucket; empty where they are refused.
         roots: folders that paths may lie in; None: anywhere. The front door's say when it was handed in.
+        buckets: that recordings may lie in, likewise.
     """
 
     batch_id: str
@@ -82,8 +83,9 @@ class Plan:
     roots: tuple[str, ...] | None
     on_existing: OnExisting
     goal: Goal
+    buckets: tuple[str, ...] = ()
 
-    def allowed(self) -> tuple[Path, ...] | None:
+    def folders(self) -> tuple[Path, ...] | None:
         """Folders that paths may lie in; None: anywhere."""
         return None if self.roots is None else tuple(map(Path, self.roots))
 
@@ -276,6 +278,7 @@ def _unpacked(text: str) -> Plan:
         | {
             "created_at": datetime.fromisoformat(told["created_at"]),
             "roots": None if told["roots"] is None else tuple(told["roots"]),
+            "buckets": tuple(told.get("buckets", ())),
             "on_existing": OnExisting(told["on_existing"]),
             "goal": Goal(quality=Quality(told["goal"]["quality"]), samples=told["goal"]["samples"]),
         }

@@ -11,9 +11,9 @@ from contextlib import asynccontextmanager
 from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
-from urllib.parse import urlsplit
 
 from worker.contract import manifest
+from worker.contract.buckets import placed
 from worker.contract.rows import BadRow, Row
 from worker.store.batches import Fate, Plan
 from worker.store.objects import BATCHES, ObjectStore
@@ -115,9 +115,7 @@ class Pieces:
 
 def source_of(row: Row, plan: Plan) -> str:
     """Where a row's recording is; paths count from the folder of the manifest."""
-    if urlsplit(row.source).scheme or row.source.startswith("/") or not plan.folder:
-        return row.source
-    return str(Path(plan.folder) / row.source)
+    return placed(row.source, plan.folder)
 
 
 def _skip(rows: Iterator[Any], number: int) -> None:
