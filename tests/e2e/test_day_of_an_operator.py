@@ -35,7 +35,8 @@ def test_from_a_roster_to_a_report(day: Day) -> None:
 
     # 1. the plan spends nothing and says who is ready, who is not and why, and what it would cost
     planned = day.told("plan", str(roster), "--price", "0.01", "--into", str(day.folder), ends=Exit.INCOMPLETE)
-    assert planned["speakers"] == {"ready": 2, "short": 1, "unreadable": 2, "blocked": 1}
+    found = {state: number for state, number in planned["speakers"].items() if number}
+    assert found == {"ready": 2, "short": 1, "unreadable": 2, "blocked": 1}
     assert planned["price"]["fewest"] == pytest.approx(0.01 * planned["calls"]["fewest"])
     assert day.told("status")["speakers"] == []
 
