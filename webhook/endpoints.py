@@ -118,8 +118,10 @@ async def rotate(request: web.Request) -> web.Response:
 
 
 async def enable(request: web.Request) -> web.Response:
-    """`POST /v1/endpoints/{endpointId}/enable`: goes on where it stopped."""
-    return await _switch(request, "")
+    """`POST /v1/endpoints/{endpointId}/enable`: goes on where it stopped, at once."""
+    answer = await _switch(request, "")
+    await request.app[ROOM].endpoints.rouse(request.match_info["endpoint_id"])
+    return answer
 
 
 async def disable(request: web.Request) -> web.Response:

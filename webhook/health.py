@@ -1,6 +1,7 @@
 """`/healthz` (the process lives), `/readyz` (it can do its work), `/metrics`."""
 
 import asyncio
+from datetime import timedelta
 
 from aiohttp import web
 from redis.exceptions import RedisError
@@ -10,6 +11,7 @@ from worker.store import keys
 
 _PATIENCE_S = 2.0
 _NAMED = 3
+_LATE = timedelta(minutes=1)
 
 
 async def healthz(_request: web.Request) -> web.Response:
@@ -49,4 +51,6 @@ async def metrics(request: web.Request) -> web.Response:
     for state, count in (await room.store.counts()).items():
         room.metrics.speakers.labels(state).set(count)
     room.metrics.queued.set(await room.redis.zcard(room.queue.name))
+    late_ms = round((room.now() - _LATE).timestamp() * 1000)
+    room.metrics.overdue.set(await room.redis.zcount(keys.due(room.settings.account), "-inf", late_ms))
     return web.Response(body=room.metrics.text(), content_type="text/plain", charset="utf-8")

@@ -29,11 +29,11 @@ from tests.support.up import Up, environment, voxroll
 from voxroll.failure import Exit
 
 _SEVERAL = "librispeech-train-clean-100"  # one utterance each
-_FEW = 7
-_TWICE = 4  # so many have two recordings
+_FEW = 4
+_TWICE = 2  # so many have two recordings
 _UTTERANCES = 2  # of 5 to 12 s in one recording
-_PAUSE_S = 0.1
-_PATIENCE_S = 900.0
+_PAUSE_S = 0.2
+_PATIENCE_S = 1800.0
 
 
 def people() -> Iterator[tuple[str, list[bytes]]]:

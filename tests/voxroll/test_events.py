@@ -99,7 +99,7 @@ async def test_events_are_listed_and_shown(run: Run) -> None:
     for speaker in ("anna", "ben"):
         assert (await run("trigger", "enrollment.started", "--speaker", speaker)).returncode == 0
     table = (await run("events", "list")).stdout
-    assert "enrollment.started (test)" in table
+    assert "enrollment.started of anna, a test" in table
     (one,) = json.loads((await run("events", "list", "--speaker", "ben", "--since", "1h", "--json")).stdout)["events"]
     assert json.loads((await run("events", "show", one["id"], "--json")).stdout)["event"] == one
     page = (await run("events", "show", one["id"])).stdout

@@ -12,7 +12,7 @@ from standardwebhooks import WebhookVerificationError
 from voxroll.client import Client
 from voxroll.commands.duration import moment
 from voxroll.commands.traced import tell
-from voxroll.commands.webhooks import SinceOption, SpeakerOption, TypesOption, cells, signer_of, split
+from voxroll.commands.webhooks import SinceOption, SpeakerOption, TypesOption, signer_of, split, what, when
 from voxroll.documents import Event, Trace
 from voxroll.failure import CommandError
 from voxroll.show import JsonOption, as_data, err, out, rows, table
@@ -34,7 +34,10 @@ def list_(
     elif not found:
         err.print("none")
     else:
-        out.print(rows(table("event", "time", "type", "speaker", ">no", "data"), map(cells, found)))
+        made = table("event", "time (UTC)", "what happened")
+        for column in made.columns[:2]:
+            column.no_wrap = True
+        out.print(rows(made, ([escape(one.id), when(one.time), what(one)] for one in found)))
 
 
 def show(

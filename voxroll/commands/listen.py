@@ -14,7 +14,7 @@ from standardwebhooks import Webhook
 
 from voxroll.client import Client
 from voxroll.commands.duration import moment
-from voxroll.commands.webhooks import SinceOption, SpeakerOption, TypesOption, cells, signer_of, split
+from voxroll.commands.webhooks import SinceOption, SpeakerOption, TypesOption, signer_of, split, what, when
 from voxroll.documents import Event
 from voxroll.failure import CommandError, Exit
 from voxroll.show import JsonOption, as_data, err, out
@@ -99,8 +99,8 @@ def _print(event: Event, answer: str, *, as_json: bool) -> None:
         sys.stdout.flush()
         return
     colour = "green" if answer.startswith("2") else "red"
-    _, at, *rest = cells(event)
-    out.print("  ".join([at, *filter(None, rest), *([f"[{colour}]-> {answer}[/]"] if answer else [])]), soft_wrap=True)
+    line = [when(event.time), what(event), *([f"[{colour}]-> {answer}[/]"] if answer else [])]
+    out.print("  ".join(line), soft_wrap=True)
 
 
 def _query(types: str, speaker: str, since: str, after: str, *, full: bool) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from voxroll.commands.speakers import coloured, short
+from voxroll.commands.webhooks import when, words
 from voxroll.documents import Attempt, Trace
 from voxroll.show import out
 
@@ -20,7 +21,7 @@ def tell(trace: Trace) -> None:
     number = f", no {event.sequence}" if event.sequence else ""
     test = " [dim](test: nothing happened)[/]" if event.test else ""
     out.print(f"[bold]{escape(event.id)}[/]", soft_wrap=True)
-    out.print(f"{escape(event.type)}{of}, {event.time:%Y-%m-%d %H:%M:%S} UTC{number}{test}", soft_wrap=True)
+    out.print(f"{escape(event.type)}{of}, {when(event.time)} UTC{number}{test}", soft_wrap=True)
     made = Table.grid(padding=(0, 2))
     made.add_column(style="dim", no_wrap=True)
     made.add_column(overflow="fold")
@@ -31,7 +32,7 @@ def tell(trace: Trace) -> None:
 
 def _lines(trace: Trace) -> Iterator[tuple[str, str]]:
     if trace.event.data:
-        yield "data", _pairs(trace.event.data)
+        yield "data", escape(words(trace.event.data))
     if trace.told_with:
         yield "told with", escape(", ".join(f"{one['type']} (no {one['sequence']})" for one in trace.told_with))
     if trace.sample:
@@ -41,7 +42,7 @@ def _lines(trace: Trace) -> Iterator[tuple[str, str]]:
     for one in trace.callbacks:
         at = str(one["receivedAt"])[11:19]
         yield "callback", escape(f"{one['callbackId']} at {at} UTC, {one['verdict']}, {one['bodyBytes']} bytes")
-        yield "  says", _pairs(one["says"]) if one["says"] else "nothing that can be read"
+        yield "  says", escape(words(one["says"])) if one["says"] else "nothing that can be read"
         yield "  made of it", escape(str(one["decision"]))
     if trace.speaker:
         grade = trace.speaker["enrollmentQuality"]
@@ -64,7 +65,3 @@ def _endpoint(one: dict[str, Any]) -> str:
     behind = f", behind {one['before']} of this speaker" if one.get("before") else ""
     tries = f", {one['tries']} tries, the next at {str(one['nextTryAt'])[:19]} UTC" if one["tries"] else ""
     return f"{escape(one['endpointId'])} {escape(one['url'])} [{colour}]{words}[/]{escape(behind + tries)}"
-
-
-def _pairs(data: dict[str, Any]) -> str:
-    return escape(", ".join(f"{name} {value}" for name, value in data.items() if value is not None))

@@ -23,7 +23,7 @@ from worker.store.fields import read_fields
 NO_SPEAKER = "-"  # the lane of events that belong to none; no speaker's id has a dash
 _DEAD_KEPT = 1000
 _PAGE = 500
-_BACK_MS = 60_000  # nothing was taken for so long: with the next that is, everything that waits is due
+_BACK_MS = 10_000  # nothing was taken for so long: with the next that is, everything that waits is due
 _TAKE, _SETTLE, _SWAP, _LEAD, _REMOVE = (
     resources.files("worker.store").joinpath(f"{name}.lua").read_text()
     for name in ("take", "settle", "swap", "lead", "remove")
@@ -227,7 +227,7 @@ class Endpoints:
         self, endpoint: Endpoint, log: EventLog, *, behind: str, until: str, types: Sequence[str], now: datetime,
         most: int,
     ) -> int:  # fmt: skip
-        """Put events of the stream between two places into their lanes once more; returns how many."""
+        """Put events of the stream between two places into their lanes once more, all due now; returns how many."""
         number, now_ms = 0, round(now.timestamp() * 1000)
         while number < most and (found := await log.after(behind, limit=min(_PAGE, most - number))):
             inside = [(place, event) for place, event in found if order(place) <= order(until)]
@@ -243,7 +243,13 @@ class Endpoints:
             number, behind = number + len(chosen), found[-1][0]
             if len(inside) < len(found):
                 break
+        await self.rouse(endpoint.endpoint_id)
         return number
+
+    async def rouse(self, endpoint_id: str) -> None:
+        """Have all that waits tried now, not when its next try would be: somebody says that the endpoint is back."""
+        lanes = self._key(endpoint_id, "lanes")
+        await self._redis.zunionstore(lanes, {lanes: 0})
 
     async def due(self, endpoint_id: str, *, now_ms: int, limit: int, events: int) -> list[Waiting]:
         """Lanes whose time has come, the longest overdue first, with their first events."""

@@ -68,6 +68,22 @@ async def test_a_quick_row_of_taken_events_does_not_hammer_one_that_is_refused(l
     assert len(line.outside.seen) == tried + 10
 
 
+async def test_who_says_that_an_endpoint_is_back_need_not_wait_for_the_next_try(line: Line) -> None:
+    pump = await line.add("crm")
+    line.outside.answers["http://crm"] = [500] * 2
+    await line.tell("anna", 1)
+    await line.work(pump)
+    line.outside.now += timedelta(seconds=7)
+    await line.work(pump)  # the next try is in five minutes
+    known = await line.endpoints.get("crm")
+    assert known
+    last = (await line.log.bounds()).last
+    again = line.endpoints.replay(known, line.log, behind="0-0", until=last, types=(), now=line.outside.now, most=9)
+    assert await again == 1
+    await line.work(pump)
+    assert line.outside.order("http://crm") == {"anna": [1, 1]}
+
+
 async def test_what_was_taken_is_written_down_in_a_redis_that_is_full(line: Line, redis: ArqRedis) -> None:
     pump = await line.add("crm")
     line.outside.answers["http://crm"] = [500]
