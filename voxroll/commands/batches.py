@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 from rich.markup import escape
+from rich.table import Table
 
 from voxroll.client import Client
 from voxroll.commands.duration import deadline
@@ -28,7 +29,7 @@ def list_(
     elif not found:
         err.print("none; `voxroll run MANIFEST` makes one")
     else:
-        out.print(rows(table(*_HEADS), map(_cells, found)))
+        out.print(rows(_table(), map(_cells, found)))
 
 
 def show(batch_id: IdArgument, *, as_json: JsonOption = False) -> None:
@@ -115,7 +116,13 @@ def _shown(batch: Batch, *, as_json: bool) -> None:
     if as_json:
         as_data(batch.wire())
         return
-    out.print(rows(table(*_HEADS), [_cells(batch)]))
+    out.print(rows(_table(), [_cells(batch)]))
+
+
+def _table() -> Table:
+    made = table(*_HEADS)
+    made.columns[0].no_wrap = True  # an id is copied
+    return made
 
 
 def _cells(batch: Batch) -> list[str]:
@@ -124,8 +131,8 @@ def _cells(batch: Batch) -> list[str]:
     return [
         f"[bold]{escape(batch.batch_id)}[/]",
         escape(batch.name),
-        f"{batch.created_at.astimezone():%Y-%m-%d %H:%M}",
-        f"{batch.state}{why}",
+        f"{batch.created_at.astimezone():%m-%d %H:%M}",
+        f"{batch.state.replace('_', ' ')}{why}",
         f"{batch.rows.total or 0:,}",
         f"{batch.rows.read:,}",
         f"{speakers.get('complete', 0):,}",
