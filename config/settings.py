@@ -31,6 +31,10 @@ def _secrets(value: object) -> object:
     return tuple(filter(None, (part.strip() for part in value.split(",")))) if isinstance(value, str) else value
 
 
+def _words(value: object) -> object:
+    return tuple(filter(None, re.split(r"[,\s]+", value))) if isinstance(value, str) else value
+
+
 def _folders(value: object) -> object:
     return tuple(value.split(os.pathsep)) if isinstance(value, str) else value
 
@@ -215,6 +219,11 @@ class Intake(_Concern):
         "Unset: anywhere while the front door listens on loopback only, nowhere otherwise.",
     )
     allow_private: bool = Field(False, description="Fetch recordings from private and loopback addresses too.")
+    buckets: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_words)] = Field(
+        (),
+        description="Buckets, or folders in them, that recordings may be named in, separated by commas: "
+        "s3://calls,gs://archive/2026. Read with the worker's own credentials. Empty: none.",
+    )
     scan_limit: Duration = Field(timedelta(minutes=30), description="So much of a recording is searched for speech.")
 
 
@@ -261,6 +270,10 @@ class Retention(_Concern):
     )
     events: int = Field(1_000_000, gt=0, description="Events kept in the stream.")
     jobs: Duration = Field(timedelta(days=7), description="The engine's job results (the contract says 7 days).")
+    batches: Duration = Field(
+        timedelta(days=90),
+        description="Batches that have ended, or rest, after their last change: manifests, problems and counters.",
+    )
 
 
 class Endpoints(_Concern):
@@ -327,6 +340,9 @@ class Settings(BaseSettings):
         keys += [("ENGINE_FORMER_VOICE_KEYS", key) for key in self.engine.former_voice_keys]
         keys += [("WORKER_VOICE_KEY", self.worker.voice_key)]
         keys += [("WORKER_FORMER_VOICE_KEYS", key) for key in self.worker.former_voice_keys]
+        for bucket in self.intake.buckets:
+            if not re.fullmatch(r"(?:s3|gs|az)://[A-Za-z0-9][A-Za-z0-9._-]+(?:/.*)?", bucket):
+                raise ValueError(f"VOXROLL_INTAKE_BUCKETS: {bucket[:80]!r} is no s3://, gs:// or az:// address")
         for name, key in keys:
             if 0 < len(key.get_secret_value()) < _KEY_CHARS:
                 raise ValueError(f"VOXROLL_{name}: a key has fewer than {_KEY_CHARS} characters")

@@ -21,7 +21,7 @@ def remarks(verdict: Verdict) -> Iterator[str]:
     if verdict.heard.people > 1:
         yield f"{verdict.heard.people} people speak, the stretch is one's alone"
     if verdict.heard.truncated:
-        yield f"only the first {clock(verdict.heard.duration_s)} were looked at"
+        yield f"only the first {clock(verdict.heard.duration_s)} of it were looked at"
 
 
 def _why_channel(heard: Heard) -> str:

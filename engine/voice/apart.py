@@ -56,20 +56,27 @@ class Decoders:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.close()
 
-    def decode(
-        self, source: Path, *, channel: int | None = None, limit_s: float = 1800.0, longest_s: float | None = None
+    def decode(  # noqa: PLR0913 -- each says what of the file, or how long
+        self,
+        source: Path,
+        *,
+        channel: int | None = None,
+        start_s: float = 0.0,
+        end_s: float | None = None,
+        limit_s: float = 1800.0,
+        longest_s: float | None = None,
     ) -> Recording:
         """As `recording.decode`; a file that crashes two decoders, or keeps one busy for too long, is `corrupt`.
 
         Raises:
             DecoderError: two children in turn could not start or were killed.
         """
-        return _again(lambda: self._decode(source, longest_s, channel=channel, limit_s=limit_s))
+        return _again(lambda: self._decode(source, limit_s, longest_s, channel=channel, start_s=start_s, end_s=end_s))
 
-    def _decode(self, source: Path, longest_s: float | None, *, channel: int | None, limit_s: float) -> Recording:
+    def _decode(self, source: Path, limit_s: float, longest_s: float | None, **request: Any) -> Recording:
         samples = np.empty(round((limit_s + 1) * RATE_HZ), np.int16)  # touched only as far as it is filled
         filled = 0
-        with self._asked(source, longest_s, channel=channel, limit_s=limit_s) as child:
+        with self._asked(source, longest_s, limit_s=limit_s, **request) as child:
             while (answer := child.read(samples[filled:]))[0] == _SAMPLES:
                 filled += answer[1]
         return recorded(samples[:filled], Sound(**json.loads(answer[2])))

@@ -9,6 +9,7 @@ CODES = {
     "corrupt": "it begins like a recording but can't be decoded",
     "rate_too_low": "sampled too seldom for a voice",
     "channel_missing": "the channel asked for isn't there",
+    "stretch_missing": "the stretch asked for isn't there",
     "too_short": "shorter than the API takes",
     "too_long": "a sample longer than the API takes; recordings may have any length",
     "silent": "nothing to be heard",

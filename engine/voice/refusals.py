@@ -36,13 +36,13 @@ def between(span: Span) -> str:
 
 
 def too_short(duration_s: float, rules: Rules) -> VoiceFailure | None:
-    """The recording as a whole is too short."""
+    """The recording is too short, or the part of it that was named."""
     missing = rules.min_s - duration_s
     if missing <= SLACK_S:
         return None
     return VoiceFailure(
         "too_short",
-        f"{duration_s:.1f} s long, {rules.min_s:g} s needed; record at least {_up(missing):g} s more",
+        f"{duration_s:.1f} s long, {rules.min_s:g} s needed; hand in at least {_up(missing):g} s more",
         value=duration_s,
         limit=rules.min_s,
     )
@@ -61,8 +61,8 @@ def too_long(duration_s: float, rules: Rules, *, truncated: bool) -> VoiceFailur
     )
 
 
-def speechless(seen: Scan) -> VoiceFailure | None:
-    """Nobody speaks: there is silence, music, a tone, or some other sound."""
+def speechless(seen: Scan, *, start_s: float = 0.0) -> VoiceFailure | None:
+    """Nobody speaks: there is silence, music, a tone, or some other sound. What was seen begins at `start_s`."""
     if seen.spans():
         return None
     if seen.level_db < SILENT_DBFS:
@@ -75,12 +75,12 @@ def speechless(seen: Scan) -> VoiceFailure | None:
         )
     music, tones = seen.music_spans(), seen.tone_spans()
     for code, found, least in (("music", music, MUSIC_S), ("synthetic_tone", tones, TONE_S)):
-        seconds = speech_s(found)
+        seconds, there = speech_s(found), [span.later(start_s) for span in found]
         if seconds > least and seconds >= max(speech_s(music), speech_s(tones)):
             what = "music" if code == "music" else "tones"
             return VoiceFailure(
                 code,
-                f"{seconds:.1f} s of {what} ({_listed(found)}) and no speech in {seen.duration_s:.1f} s of sound, "
+                f"{seconds:.1f} s of {what} ({_listed(there)}) and no speech in {seen.duration_s:.1f} s of sound, "
                 f"{least:g} s allowed; record a person speaking",
                 value=seconds,
                 limit=least,

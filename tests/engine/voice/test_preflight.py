@@ -119,7 +119,7 @@ def test_the_bounds_pass_and_so_does_a_codecs_padding(seconds: float) -> None:
 @pytest.mark.parametrize(
     ("given", "code", "message"),
     [
-        (said("3331", seconds=2.1), "too_short", "2.1 s long, 6 s needed; record at least 3.9 s more"),
+        (said("3331", seconds=2.1), "too_short", "2.1 s long, 6 s needed; hand in at least 3.9 s more"),
         (quiet(10) * 0, "silent", "level -100 dBFS and nobody speaks, -60 dBFS needed; check the microphone"),
         (quiet(10) * 100, "speech_too_short", "0.0 s of speech in 10.0 s of sound; record a person speaking"),
         (
