@@ -23,8 +23,8 @@ from worker.deliveries import Deliveries
 from worker.enrollment.errors import UnreadableError
 from worker.store import keys
 from worker.store.endpoint import Endpoint
-from worker.store.endpoints import Fared
 from worker.store.events import Bell
+from worker.store.faring import Fared
 
 NEWER = {
     "id": "newer", "url": "http://newer", "types": [], "full": False, "description": "", "disabled": "",
