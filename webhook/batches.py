@@ -22,9 +22,11 @@ from webhook.enrollments import GoalRequest, goal_of
 from webhook.parts import parts_of, spooled, text_of
 from webhook.room import ROOM, Room
 from worker.contract import manifest
+from worker.contract.buckets import is_bucket
 from worker.enrollment.errors import RequestError
 from worker.enrollment.states import BATCH
-from worker.intake import roots_of
+from worker.sources import Allowed
+from worker.store import forgetting
 from worker.store.batches import ENDED, RESTING, Batch, OnExisting, Plan, State, bounds, counters
 
 _LIMIT = 4 * 1024 * 1024
@@ -104,6 +106,16 @@ async def pause(request: web.Request) -> web.Response:
 async def cancel(request: web.Request) -> web.Response:
     """`POST /v1/batches/{batchId}/cancel`: no more rows are taken in, ever; ends once what is under way is settled."""
     return await _turn(request, State.CANCELLING, unless=frozenset({State.CANCELLING}), why="by hand")
+
+
+async def forget(request: web.Request) -> web.Response:
+    """`DELETE /v1/batches/{batchId}`: its manifest, its problems and its counters go; its speakers stay."""
+    room, found = request.app[ROOM], await known(request)
+    if found.state not in ENDED:
+        message = f"it is {found.state}; cancel it, and delete it once it is cancelled"
+        raise RequestError("batch_working", message, status=409)
+    await forgetting.forget(room.batches, room.manifests, found.plan.batch_id)
+    return web.Response(status=204)
 
 
 async def resume(request: web.Request) -> web.Response:
@@ -192,15 +204,15 @@ async def _uploaded(request: web.Request, room: Room, stack: AsyncExitStack) -> 
 
 
 def _folder(text: str) -> str:
-    if text and not Path(text).is_absolute():
-        raise RequestError("invalid_request", "folder: an absolute path is needed", status=422)
+    if text and not Path(text).is_absolute() and not is_bucket(text):
+        raise RequestError("invalid_request", "folder: an absolute path or one of a bucket is needed", status=422)
     return text
 
 
 def _plan(room: Room, options: Options, *, sha256: str, kind: str, size: int, folder: str = "") -> Plan:  # noqa: PLR0913
     goal = goal_of(room, options.goal)
     same = [sha256, kind, options.name, options.on_existing, goal.quality, goal.samples, folder]
-    roots = roots_of(room.settings)
+    allowed = Allowed.by(room.settings)
     return Plan(
         batch_id=BATCH + hashlib.sha256(json.dumps(same).encode()).hexdigest()[:_ID_HEX],
         name=options.name or sha256[:12],
@@ -209,7 +221,8 @@ def _plan(room: Room, options: Options, *, sha256: str, kind: str, size: int, fo
         size=size,
         sha256=sha256,
         folder=folder,
-        roots=None if roots is None else tuple(map(str, roots)),
+        roots=None if allowed.roots is None else tuple(map(str, allowed.roots)),
+        buckets=allowed.buckets,
         on_existing=options.on_existing,
         goal=goal,
     )

@@ -8,6 +8,7 @@ from pydantic.alias_generators import to_camel
 
 from worker.contract.events import EventDocument
 from worker.contract.speaker import SampleDocument, SpeakerDocument
+from worker.contract.standing import StandingDocument
 from worker.enrollment.record import Quality
 from worker.enrollment.states import SpeakerState
 from worker.store.batches import OnExisting, State
@@ -27,11 +28,34 @@ class Problem(_Wire):
     detail: str = Field(description="What was found, the limit, and the way out.")
 
 
+class StillNamed(_Wire):
+    """Where the id of an erased speaker stands until it is forgotten by itself."""
+
+    batches: list[str] = Field(description="Through which the speaker came; their manifests name the id.")
+    manifests_until: datetime = Field(
+        description="Manifests and problems of batches that have ended by now are forgotten by then; of those at work "
+        "so long after their end. DELETE /v1/batches/{batchId} forgets one at once."
+    )
+    callbacks_until: datetime = Field(description="Raw callbacks that came by now are forgotten by then.")
+
+
+class Erased(SpeakerDocument):
+    """The receipt of an erasure."""
+
+    still_named: StillNamed
+
+
 class SpeakersPage(_Wire):
     """Some speakers, and where the next page begins."""
 
     speakers: list[SpeakerDocument]
     next: str | None = Field(description="Goes into `cursor`.")
+
+
+class Standings(_Wire):
+    """How those of the speakers stand that are known."""
+
+    speakers: list[StandingDocument]
 
 
 class EventsPage(_Wire):
@@ -245,7 +269,7 @@ class BatchUpload(_Wire):
     """A manifest as a file, and the options as parts of their own."""
 
     manifest: str = Field(json_schema_extra={"format": "binary"})
-    folder: str | None = Field(None, description="That paths count from: an absolute path.")
+    folder: str | None = Field(None, description="That paths count from: an absolute path, or one of a bucket.")
     name: str | None = None
     on_existing: OnExisting | None = None
     quality: Quality | None = None

@@ -50,7 +50,8 @@ async def submit(shop: Workshop, speaker_id: SpeakerId) -> str:
         await shop.tell(speaker_id, _lost(sample, at=shop.now()))
         return "clip_lost"
     started = _started(shop, stored.record, sample)
-    if await shop.store.apply_to(stored, started) is None:
+    before = await shop.store.apply_to(stored, started)
+    if before is None:
         raise RetryLaterError("superseded", "the record changed meanwhile", after=timedelta())
     point("submit.started")
     await shop.batches.spent(stored.record)
@@ -58,12 +59,13 @@ async def submit(shop: Workshop, speaker_id: SpeakerId) -> str:
         speaker_id=speaker_id,
         clip=clip,
         create=started.verb is Verb.POST,
+        language=sample.language,
         callback_url=_callback_url(shop, speaker_id, started),
         idempotency_key=f"{speaker_id}-{sample.recording_id}",
     )
     reply = await shop.api.submit(submission, leave=leave)
     point("submit.called")
-    await shop.tell(speaker_id, *_facts(reply, started, at=shop.now()))
+    await shop.tell(speaker_id, *_facts(reply, started, at=shop.now()), seen=before)
     point("submit.told")
     return type(reply).__name__.lower()
 

@@ -25,6 +25,7 @@ from worker.enrollment.facts import (
     Unenrolled,
 )
 from worker.enrollment.record import (
+    WHOLE,
     AttemptId,
     AttemptOutcome,
     Enrollment,
@@ -34,6 +35,7 @@ from worker.enrollment.record import (
     Recipe,
     RecordingId,
     SpeakerId,
+    Stretch,
     Verb,
     Via,
 )
@@ -98,7 +100,15 @@ def any_facts() -> st.SearchStrategy[list[Fact]]:
         st.builds(EnrollmentSeen, at=times, enrollment=seen),
         st.builds(SpeakerErased, at=times),
         st.builds(Unenrolled, at=times),
-        st.builds(RecordingPlanned, **sample, source=words, name=words, channel=st.sampled_from([None, 0, 1])),
+        st.builds(
+            RecordingPlanned,
+            **sample,
+            source=words,
+            name=words,
+            channel=st.sampled_from([None, 0, 1]),
+            stretch=st.sampled_from([WHOLE, Stretch(start_s=1.0), Stretch(end_s=9.0)]),
+            language=st.sampled_from([None, "de", "en-US"]),
+        ),
         st.builds(SampleReady, **sample, recipe=words.map(recipe), measures=st.just(MEASURES), object_key=words),
         st.builds(SampleRejected, **sample, code=words, message=words),
         st.builds(SampleParked, **sample, code=words, message=words),

@@ -15,7 +15,8 @@ from tests.support.waiting import until
 from tests.support.workshop import workshop
 from worker.enrollment.facts import SpeakerErased
 from worker.enrollment.record import SpeakerId
-from worker.intake import HandedIn, Intake, Order
+from worker.intake import Intake, Order
+from worker.sources import HandedIn
 from worker.store.batches import OnExisting, State
 from worker.store.listing import Wanted
 

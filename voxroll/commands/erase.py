@@ -5,7 +5,7 @@ import json
 from contextlib import aclosing
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.markup import escape
@@ -31,23 +31,24 @@ def erase(
     if not yes and not as_json:
         typer.confirm(f"Erase {speaker} for good?", abort=True, err=True)
     asked_at = datetime.now(UTC)
-    found, event = asyncio.run(_erase(speaker, seconds(timeout)))
+    found, named, event = asyncio.run(_erase(speaker, seconds(timeout)))
     if receipt:
-        _write(receipt, found, event, asked_at=asked_at)
+        _write(receipt, found, named, event, asked_at=asked_at)
     if as_json:
-        as_data(found.wire())
+        as_data(found.wire() | {"stillNamed": named})
         return
     out.print(f"[bold]{escape(found.speaker_id)}[/] is erased; what the API held is deleted")
-    err.print("[dim]raw callbacks and events name the id until their retention ends[/]")
+    err.print(f"[dim]{_still(named)}[/]", soft_wrap=True)
 
 
-def _write(receipt: Path, found: Speaker, event: Event | None, *, asked_at: datetime) -> None:
+def _write(receipt: Path, found: Speaker, named: dict[str, Any], event: Event | None, *, asked_at: datetime) -> None:
     told = {
         "speakerId": found.speaker_id,
         "state": found.state,
         "askedAt": asked_at.isoformat(),
         "confirmedAt": datetime.now(UTC).isoformat(),
         "event": event and event.wire(),
+        "stillNamed": named,
         "says": "audio, voiceprints, enrollment and record are deleted; the id is kept, so that it is never enrolled",
     }
     try:
@@ -57,15 +58,26 @@ def _write(receipt: Path, found: Speaker, event: Event | None, *, asked_at: date
         raise CommandError("receipt_unwritten", message) from error
 
 
-async def _erase(speaker_id: str, wait_s: float) -> tuple[Speaker, Event | None]:
-    """The speaker once the API has nothing more, and the event that told of it while it is kept."""
+def _still(named: dict[str, Any]) -> str:
+    """Where the id is named still, in words."""
+    days = {name: str(named.get(f"{name}Until", ""))[:10] for name in ("manifests", "callbacks")}
+    batches = ", ".join(named.get("batches", ()))
+    forget = f"; it came through {batches}, which `voxroll batches forget` forgets at once" if batches else ""
+    return escape(
+        f"the id stays in raw callbacks until {days['callbacks']}, in manifests of batches that have ended until "
+        f"{days['manifests']}, in events as long as these are kept{forget}"
+    )
+
+
+async def _erase(speaker_id: str, wait_s: float) -> tuple[Speaker, dict[str, Any], Event | None]:
+    """The speaker once the API has nothing more, where the id is named still, and the event that told of it."""
     async with Client() as client:
-        await client.erase(speaker_id)
+        named = (await client.erase(speaker_id)).wire().get("stillNamed", {})
         try:
             async with asyncio.timeout(wait_s):
                 found = await client.wait(speaker_id)
             async with aclosing(client.past_events(types="speaker.erased", speaker=speaker_id, limit="1")) as events:
-                return found, await anext(events, None)
+                return found, named, await anext(events, None)
         except TimeoutError as error:
             message = f"{speaker_id} is blocked; its deletion at the API is still under way and goes on without you"
             raise CommandError("erasure_pending", message) from error

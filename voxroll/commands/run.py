@@ -29,7 +29,7 @@ _PIECE = 1 << 20
 
 
 def run(  # noqa: PLR0913  (one argument per option of the command)
-    manifest: Annotated[Path, typer.Argument(metavar="MANIFEST", help=MANIFEST_HELP)],
+    manifest: Annotated[str, typer.Argument(metavar="MANIFEST", help=MANIFEST_HELP)],
     *,
     name: Annotated[str, typer.Option(help="A name for people; another name makes another batch of it.")] = "",
     until: Annotated[str, typer.Option(help="Take no more rows after that time: 06:00, 8h.")] = "",
@@ -61,7 +61,7 @@ def run(  # noqa: PLR0913  (one argument per option of the command)
 
 
 def _run(
-    path: Path, folder: Path, options: dict[str, str], *, wait: bool, quiet: bool
+    path: Path, folder: str, options: dict[str, str], *, wait: bool, quiet: bool
 ) -> tuple[Batch, bool, Counter[str]]:
     """The batch as it is in the end, whether there was anything to do, and how often which reason was told."""
     known: list[Batch] = []
@@ -89,7 +89,7 @@ def _run(
         raise
 
 
-async def _begun(client: Client, path: Path, folder: Path, options: dict[str, str]) -> Batch:
+async def _begun(client: Client, path: Path, folder: str, options: dict[str, str]) -> Batch:
     """The batch of a manifest, at work unless it has ended before; a budget is this run's."""
     batch = await client.run(path, folder=folder, **options)
     if batch.is_resting:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from worker.enrollment.record import (
+    WHOLE,
     AttemptId,
     AttemptOutcome,
     Enrollment,
@@ -12,6 +13,7 @@ from worker.enrollment.record import (
     Recipe,
     RecordingId,
     SpeakerId,
+    Stretch,
     Verb,
     Via,
 )
@@ -56,6 +58,8 @@ class RecordingPlanned:
     source: str
     name: str
     channel: int | None = None
+    stretch: Stretch = WHOLE
+    language: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
