@@ -139,7 +139,7 @@ class Pump:
         unreadable = [place for place, event in found if event is None]
         if taken and (first or unreadable):
             _log.warning("events.missed", endpoint=self._id, behind=seen, forgotten_until=first, unreadable=unreadable)
-        return len(found) == _READ
+        return taken and len(found) == _READ  # not taken: it is gone, or somebody else leads
 
     async def _run(self, endpoint: Endpoint, waiting: Waiting) -> None:
         """Send a lane's first events, until one is not taken."""
