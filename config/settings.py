@@ -171,6 +171,11 @@ class Engine(_Concern):
         "goes on.",
     )
     lease: Duration = Field(timedelta(seconds=10), description="A killed engine's jobs run again after this long.")
+    forget_within: Duration = Field(
+        timedelta(hours=1),
+        description="After a voice is erased Redis rewrites its append-only file within this time, so that the file "
+        "holds nothing of it. 0: never, for a Redis that others look after.",
+    )
     media_max_bytes: int = Field(256 * _MIB, gt=0, description="Largest recording fetched from a contentUri.")
     media_timeout: Duration = Field(
         timedelta(seconds=60), le=timedelta(minutes=10), description="Longest time to fetch a contentUri."
@@ -238,6 +243,16 @@ class Worker(_Concern):
     sweep: Duration = Field(timedelta(seconds=10), description="How often overdue records are looked for.")
     batch_speakers: int = Field(
         500, ge=1, description="Speakers of one batch under way at one time; its other rows wait in the manifest."
+    )
+    voice_key: SecretStr = Field(
+        SecretStr(""),
+        description="Key that the voices in the gallery and the prints beside clips are sealed under, 32+ characters; "
+        "`voxroll up` makes one. Whoever loses it can't tell voices of before apart any more.",
+    )
+    former_voice_keys: Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_secrets)] = Field(
+        (),
+        description="Earlier ones, separated by commas: what they sealed can still be opened. "
+        "`voxroll worker --reseal` seals everything under the current key; then they can go.",
     )
     same_voice: Literal["warn", "hold", "off"] = Field(
         "warn",
@@ -323,6 +338,8 @@ class Settings(BaseSettings):
         keys += [("WEBHOOK_FORMER_TOKEN_KEYS", key) for key in self.webhook.former_token_keys]
         keys += [("ENGINE_VOICE_KEY", self.engine.voice_key)]
         keys += [("ENGINE_FORMER_VOICE_KEYS", key) for key in self.engine.former_voice_keys]
+        keys += [("WORKER_VOICE_KEY", self.worker.voice_key)]
+        keys += [("WORKER_FORMER_VOICE_KEYS", key) for key in self.worker.former_voice_keys]
         for bucket in self.intake.buckets:
             if not re.fullmatch(r"(?:s3|gs|az)://[A-Za-z0-9][A-Za-z0-9._-]+(?:/.*)?", bucket):
                 raise ValueError(f"VOXROLL_INTAKE_BUCKETS: {bucket[:80]!r} is no s3://, gs:// or az:// address")

@@ -33,7 +33,7 @@ class Verdict:
         asked: what was to be judged.
         refusal: code, measured value, limit and way out; None where it is usable.
         heard: what it holds; None where it could not be decoded.
-        advice: what is to know of its best stretch, as codes of `refusals.ADVICE`.
+        advice: what is to know of its best stretch, as codes of `codes.ADVICE`.
         audio_sha256: of the sound that was searched, whatever container it came in; empty where `heard` is None.
         file_sha256: of the file, likewise.
         print_: of its best stretch, where it was asked for.

@@ -153,6 +153,17 @@ class Client(Batching, Told):
                 return
             params["cursor"] = str(page["next"])
 
+    async def roster(self, *, min_quality: str = "Poor", batch: str | None = None) -> list[str]:
+        """Ids of all who are enrolled: identify takes each of them now; of those of a `batch`, where one is named."""
+        params = {"limit": "500", "minQuality": min_quality} | ({"batch": batch} if batch else {})
+        ids = list[str]()
+        while True:
+            page = await self.ask("GET", "/v1/roster", params=params)
+            ids += page["speakerIds"]
+            if not page.get("next"):
+                return list(dict.fromkeys(ids))
+            params["cursor"] = str(page["next"])
+
     async def standings(self, speaker_ids: Iterable[str]) -> AsyncIterator[Standing]:
         """How those of the speakers stand that are known, some hundreds in one request."""
         for asked in batched(speaker_ids, _LOOKED_UP):

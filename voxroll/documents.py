@@ -126,6 +126,8 @@ class Health(_Document):
     speakers_waiting: int = 0
     last_answer: str | None = None
     last_tried_at: datetime | None = None
+    events_waiting: int = 0
+    missed_before: datetime | None = None
 
 
 class Endpoint(_Document):
@@ -139,6 +141,17 @@ class Endpoint(_Document):
     disabled: str | None = None
     secret: str | None = None
     health: Health = Health()
+
+
+class Trace(_Document):
+    """One event, where it came from and where it goes."""
+
+    event: Event
+    told_with: tuple[dict[str, Any], ...] = ()
+    sample: Sample | None = None
+    callbacks: tuple[dict[str, Any], ...] = ()
+    speaker: dict[str, Any] | None = None
+    endpoints: tuple[dict[str, Any], ...] = ()
 
 
 class Rows(_Document):

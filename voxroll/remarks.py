@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator
 
-from engine.voice.refusals import ADVICE, clock
+from engine.voice.codes import ADVICE
+from engine.voice.refusals import clock
 from voxroll.checking import Verdict
 from voxroll.heard import Heard
 

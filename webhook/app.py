@@ -8,7 +8,19 @@ from arq.connections import ArqRedis
 
 from config.process import end
 from config.settings import Settings
-from webhook import batches, callbacks, endpoints, enrollments, events, health, openapi, reports, speakers
+from webhook import (
+    batches,
+    callbacks,
+    endpoints,
+    enrollments,
+    events,
+    health,
+    openapi,
+    reports,
+    roster,
+    speakers,
+    trace,
+)
 from webhook.access import access
 from webhook.idempotency import idempotent
 from webhook.metrics import Metrics
@@ -41,6 +53,7 @@ def create_app(settings: Settings) -> web.Application:
             web.get("/v1/callbacks/{callback_id}", callbacks.one),
             web.post("/v1/callbacks/{callback_id}/replay", callbacks.replay),
             web.post("/v1/enrollments", enrollments.enroll),
+            web.get("/v1/roster", roster.roster),
             web.get("/v1/speakers", speakers.page),
             web.get("/v1/speakers/{speaker_id}", speakers.one),
             web.delete("/v1/speakers/{speaker_id}", speakers.erase),
@@ -61,6 +74,7 @@ def create_app(settings: Settings) -> web.Application:
             web.get("/v1/events", events.events),
             web.post("/v1/events", events.trigger),
             web.get("/v1/events/{event_id}", events.one),
+            web.get("/v1/events/{event_id}/trace", trace.trace),
             web.get("/v1/event-types", events.catalogue),
             web.post("/v1/endpoints", endpoints.add),
             web.get("/v1/endpoints", endpoints.listing),

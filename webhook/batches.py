@@ -13,13 +13,13 @@ from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
-from aiohttp import BodyPartReader, web
+from aiohttp import web
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from webhook.body import Moment, read_body
 from webhook.enrollments import GoalRequest, goal_of
-from webhook.parts import spooled, text_of
+from webhook.parts import parts_of, spooled, text_of
 from webhook.room import ROOM, Room
 from worker.contract import manifest
 from worker.contract.buckets import is_bucket
@@ -88,7 +88,7 @@ async def page(request: web.Request) -> web.Response:
     if not 1 <= limit <= _LARGEST_PAGE:
         raise RequestError("invalid_request", f"limit: a number from 1 to {_LARGEST_PAGE} is needed", status=422)
     found = await room.batches.page(limit=limit + 1, offset=offset)
-    shown = [await _document(room, one) for one in found[:limit]]
+    shown = [await _document(room, one) for one in found[:limit] if isinstance(one, Batch)]
     return web.json_response({"batches": shown, "next": str(offset + limit) if len(found) > limit else None})
 
 
@@ -179,16 +179,16 @@ async def _uploaded(request: web.Request, room: Room, stack: AsyncExitStack) -> 
     told: dict[str, Any] = {}
     found: tuple[Path, str, str] | None = None
     try:
-        async for part in await request.multipart():
-            match part:
-                case BodyPartReader(name="manifest") if found is None:
+        async for part in parts_of(request):
+            match part.name:
+                case "manifest" if found is None:
                     limit = room.settings.intake.max_bytes
-                    path, sha256 = await stack.enter_async_context(spooled(part, limit=limit))
+                    path, sha256 = await stack.enter_async_context(spooled(request, part, limit=limit))
                     found = path, sha256, part.filename or ""
-                case BodyPartReader(name="quality" | "samples" as name):
-                    told["goal"] = told.get("goal", {}) | {name: await text_of(part)}
-                case BodyPartReader(name=str() as name) if name != "manifest":
-                    told[name] = await text_of(part)
+                case "quality" | "samples" as name:
+                    told["goal"] = told.get("goal", {}) | {name: await text_of(request, part)}
+                case str() as name if name != "manifest":
+                    told[name] = await text_of(request, part)
                 case _:
                     raise RequestError("invalid_request", "one part `manifest` with a file is needed", status=422)
     except ValueError as error:

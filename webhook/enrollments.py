@@ -15,7 +15,7 @@ from pydantic.alias_generators import to_camel
 
 from config.settings import Quality
 from webhook.body import read_body
-from webhook.parts import spooled, text_of
+from webhook.parts import parts_of, spooled, text_of
 from webhook.room import ROOM, Room
 from worker.contract.fields import FieldError, language_of, stretch_of
 from worker.contract.speaker import from_record
@@ -28,8 +28,6 @@ from worker.sources import Allowed, HandedIn, recording_from
 from worker.store.objects import UPLOADS, failed, folder_of
 
 _JSON_LIMIT = 262_144
-_FIELD_LIMIT = 1_024
-_PIECE = 1_048_576
 _Time = Annotated[
     Annotated[float, Field(strict=True)] | str,
     Field(description="Seconds, mm:ss or h:mm:ss from the recording's beginning on."),
@@ -119,14 +117,14 @@ async def _uploaded(request: web.Request, room: Room) -> Order:
     speaker_id, batch = "", None
     recordings: list[HandedIn] = []
     try:
-        async for part in await request.multipart():
-            match part:
-                case BodyPartReader(name="speakerId"):
-                    speaker_id = speaker_id_of(await text_of(part))
-                case BodyPartReader(name="batch"):
-                    batch = batch_of(await text_of(part))
-                case BodyPartReader(name="recording"):
-                    recordings.append(await _store(part, room, speaker_id=speaker_id_of(speaker_id)))
+        async for part in parts_of(request):
+            match part.name:
+                case "speakerId":
+                    speaker_id = speaker_id_of(await text_of(request, part))
+                case "batch":
+                    batch = batch_of(await text_of(request, part))
+                case "recording":
+                    recordings.append(await _store(request, part, speaker_id=speaker_id_of(speaker_id)))
                 case _:
                     raise RequestError(
                         "invalid_request", "parts `speakerId`, `batch` and `recording` are known", status=422
@@ -138,10 +136,10 @@ async def _uploaded(request: web.Request, room: Room) -> Order:
     return Order(speaker_id=speaker_id_of(speaker_id), recordings=recordings, goal=goal_of(room, None), batch=batch)
 
 
-async def _store(part: BodyPartReader, room: Room, *, speaker_id: SpeakerId) -> HandedIn:
-    name = Path(unquote(part.filename or "")).name
+async def _store(request: web.Request, part: BodyPartReader, *, speaker_id: SpeakerId) -> HandedIn:
+    room, name = request.app[ROOM], Path(unquote(part.filename or "")).name
     try:
-        async with spooled(part, limit=room.settings.intake.max_bytes) as (path, sha256):
+        async with spooled(request, part, limit=room.settings.intake.max_bytes) as (path, sha256):
             ending = ending_of(name, media_type=part.headers.get("Content-Type", ""))
             key = f"{folder_of(UPLOADS, room.settings.account, speaker_id)}/{sha256}{ending}"
             await room.objects.put(key, path)

@@ -45,6 +45,13 @@ OPERATIONS = (
     ),
     Operation(
         verb="get",
+        path="/v1/events/{event_id}/trace",
+        name="traceEvent",
+        summary="One event from the callback that brought it to the endpoints that get it.",
+        answers={200: schemas.Trace, 404: _P, 422: _P},
+    ),
+    Operation(
+        verb="get",
         path="/v1/event-types",
         name="listEventTypes",
         summary="The catalogue of events, with a JSON Schema for each type.",

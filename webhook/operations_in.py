@@ -43,6 +43,19 @@ SPEAKERS = (
         answers={200: schemas.SpeakersPage, 422: _P},
     ),
     Operation(
+        verb="get",
+        path="/v1/roster",
+        name="listRoster",
+        summary="Ids that identify takes now, as many as one call may name.",
+        query=(
+            ("minQuality", _enum(*Quality)),
+            ("batch", {"type": "string", "pattern": "^[a-zA-Z0-9_.-]{1,64}$"}),
+            ("limit", LIMIT),
+            ("cursor", {"type": "string", "pattern": "^[0-9]{1,16}-.*$"}),
+        ),
+        answers={200: schemas.Roster, 422: _P},
+    ),
+    Operation(
         verb="post",
         path="/v1/lookup",
         name="lookUpSpeakers",

@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from worker.contract.events import EventDocument
-from worker.contract.speaker import SpeakerDocument
+from worker.contract.speaker import SampleDocument, SpeakerDocument
 from worker.contract.standing import StandingDocument
 from worker.enrollment.record import Quality
 from worker.enrollment.states import SpeakerState
@@ -79,6 +79,63 @@ class EventTypes(_Wire):
     types: list[EventType]
 
 
+class ToldWith(_Wire):
+    """Another event of the same change."""
+
+    id: str
+    type: str
+    sequence: int | None
+
+
+class TracedCallback(_Wire):
+    """A callback of the sample: what was read in it, and what was made of it."""
+
+    callback_id: str
+    received_at: datetime
+    verdict: str
+    attempt_id: str
+    body_bytes: int
+    says: dict[str, Any] | None
+    decision: str
+
+
+class TracedSpeaker(_Wire):
+    """How the speaker stands now."""
+
+    state: SpeakerState
+    enrollment_complete: bool
+    enrollment_quality: Quality | None
+
+
+class TracedEndpoint(_Wire):
+    """How an endpoint fares with the event; `before`: so many of its speaker go out first."""
+
+    endpoint_id: str
+    url: str
+    state: Literal["not_asked_for", "older_than_endpoint", "in_the_stream", "waiting", "delivered", "given_up"]
+    before: int | None = None
+    tries: int
+    next_try_at: datetime | None
+
+
+class Trace(_Wire):
+    """One event, where it came from and where it goes."""
+
+    event: EventDocument
+    told_with: list[ToldWith]
+    sample: SampleDocument | None
+    callbacks: list[TracedCallback]
+    speaker: TracedSpeaker | None
+    endpoints: list[TracedEndpoint]
+
+
+class Roster(_Wire):
+    """Ids that identify takes."""
+
+    speaker_ids: list[str]
+    next: str | None = Field(description="Goes into `cursor`.")
+
+
 class EndpointHealth(_Wire):
     """How an endpoint does."""
 
@@ -90,6 +147,10 @@ class EndpointHealth(_Wire):
     speakers_waiting: int
     last_answer: str | None
     last_tried_at: datetime | None
+    events_waiting: int = Field(description="In lanes; what comes while 100,000 do waits in the stream.")
+    missed_before: datetime | None = Field(
+        description="Events before this time were forgotten by the stream before their turn came: read the speakers."
+    )
 
 
 class Endpoint(_Wire):
@@ -100,7 +161,7 @@ class Endpoint(_Wire):
     types: list[str]
     full: bool
     description: str
-    created_at: datetime
+    created_at: datetime | None = Field(description="Null where its document can't be read, which `disabled` tells.")
     disabled: str | None
     secrets: int
     health: EndpointHealth

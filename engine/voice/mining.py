@@ -14,10 +14,11 @@ import numpy as np
 
 from engine.voice import measures as measuring
 from engine.voice import refusals, speech, windows
+from engine.voice.band import is_narrow_band
 from engine.voice.failure import VoiceFailure
 from engine.voice.found import Found, Refused, Search, Window
 from engine.voice.hearing import Hearing
-from engine.voice.measures import Measures, Sound, is_narrow_band
+from engine.voice.measures import Measures, Sound
 from engine.voice.recording import Recording
 from engine.voice.rules import Rules
 from engine.voice.scan import scan

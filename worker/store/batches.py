@@ -15,6 +15,7 @@ from typing import Any
 
 from redis.asyncio import Redis
 
+from worker.enrollment.errors import UnreadableError
 from worker.enrollment.record import Goal, Quality, Record
 from worker.enrollment.states import BATCH, SpeakerState
 from worker.store import keys, listing
@@ -146,20 +147,32 @@ class Batches:
         return bool(is_new)
 
     async def get(self, batch_id: str) -> Batch | None:
-        """One of them."""
+        """One of them.
+
+        Raises:
+            UnreadableError: `batch_unreadable`.
+        """
         (found,) = await self._several([batch_id])
+        if isinstance(found, UnreadableError):
+            raise found
         return found
 
-    async def page(self, *, limit: int, offset: int) -> list[Batch]:
-        """Some of them, the newest first."""
+    async def page(self, *, limit: int, offset: int) -> list[Batch | UnreadableError]:
+        """Some of them, the newest first, whether they can be read or not."""
         ids = await self._redis.zrange(keys.batches(self._account), offset, offset + limit - 1, desc=True)
         return [one for one in await self._several([name.decode() for name in ids]) if one]
+
+    async def unreadable(self) -> dict[str, str]:
+        """Of those that a leader works on, by id why some can't be read."""
+        found = await self._several(ids := await self.open())
+        return {name: one.message for name, one in zip(ids, found, strict=True) if isinstance(one, UnreadableError)}
 
     async def handed_in(self, *, before: datetime) -> list[Batch]:
         """Those handed in before a time, the oldest first."""
         last = round(before.timestamp() * 1000)
         ids = await self._redis.zrange(keys.batches(self._account), "-inf", last, byscore=True)  # type: ignore[arg-type]  # typed for ranks
-        return [one for one in await self._several([name.decode() for name in ids]) if one]
+        found = await self._several([name.decode() for name in ids])
+        return [one for one in found if isinstance(one, Batch)]
 
     async def drop(self, batch_id: str, *, unless: Collection[State]) -> bool:
         """Forget all that Redis holds of a batch but its speakers' records; False if it is in one of these states."""
@@ -208,12 +221,12 @@ class Batches:
         """Let somebody else feed it, at once."""
         await self._lead(keys=[keys.batch_lead(self._account, batch_id)], args=[token, 0])
 
-    async def _several(self, batch_ids: Sequence[str]) -> list[Batch | None]:
+    async def _several(self, batch_ids: Sequence[str]) -> list[Batch | UnreadableError | None]:
         async with self._redis.pipeline(transaction=False) as pipe:
             for batch_id in batch_ids:
                 pipe.hgetall(keys.batch(self._account, batch_id))
             found = await pipe.execute()
-        return [_batch({name.decode(): value.decode() for name, value in one.items()}) for one in found]
+        return [_batch(batch_id, fields) for batch_id, fields in zip(batch_ids, found, strict=True)]
 
     def _key(self, batch: Batch) -> str:
         return keys.batch(self._account, batch.plan.batch_id)
@@ -230,9 +243,16 @@ def bounds(until: datetime | None, budget: int | None) -> dict[str, str]:
     return {"until": until.isoformat() if until else "", "budget": "" if budget is None else str(budget)}
 
 
-def _batch(told: Mapping[str, str]) -> Batch | None:
-    if "state" not in told:
+def _batch(batch_id: str, fields: Mapping[bytes, bytes]) -> Batch | UnreadableError | None:
+    if b"state" not in fields:
         return None
+    try:
+        return _read({name.decode(): value.decode() for name, value in fields.items()})
+    except (ValueError, TypeError, KeyError):
+        return UnreadableError("batch", batch_id, "is damaged, or was written by a newer version")
+
+
+def _read(told: Mapping[str, str]) -> Batch:
     return Batch(
         plan=_unpacked(told["plan"]),
         state=State(told["state"]),

@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from engine.voice import windows
+from engine.voice.codes import ADVICE
 from engine.voice.failure import VoiceFailure
 from engine.voice.preflight import Rules, choose, inspect, mine
 from engine.voice.recording import Recording, cut, decode, to_wav
-from engine.voice.refusals import ADVICE, advice
+from engine.voice.refusals import advice
 from engine.voice.samples import RATE_HZ
 from engine.voice.speech import Span
 from tests.support.speech import readers, said, wav
