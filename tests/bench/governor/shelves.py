@@ -113,8 +113,18 @@ class Voices:
         """There is nothing to forget."""
 
 
+class Unnaming:
+    """Nobody to take out."""
+
+    async def wanted(self) -> dict[str, frozenset[str]]:
+        """None."""
+        return {}
+
+
 class Batches:
     """Nobody's batch."""
+
+    unnaming = Unnaming()
 
     async def spent(self, record: Record) -> None: ...
 
