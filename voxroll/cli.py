@@ -1,8 +1,9 @@
 """The command line: names the commands and starts them.
 
-Exit codes, the same for every command: 0 done; 1 failed; 2 called wrongly; 5 some speakers did not become
-complete, or some recordings won't do: a retry may help; 7 a batch was cancelled; 9 nothing to do; 10 the time or the
-budget of a batch is over, and rows are left; 69 something that is needed is not there; 78 settings that can't be used.
+Exit codes, the same for every command: 0 done; 1 failed; 2 called wrongly; 5 some speakers did not become complete, or
+some recordings won't do, and a retry may help; 7 some did not, and no retry helps, or a batch was cancelled; 9 nothing
+to do; 10 the time or the budget of a batch is over, and rows are left; 69 something that is needed is not there; 78
+settings that can't be used.
 """
 
 import typer
@@ -36,8 +37,8 @@ from voxroll.show import told
 
 _EPILOG = (
     "Exit codes: 0 done; 1 failed; 2 called wrongly; 5 some speakers did not become complete, or some recordings won't "
-    "do; 7 a batch was cancelled; 9 nothing to do; 10 time or budget of a batch is over, and rows are left; "
-    "69 something needed is not there; 78 settings that can't be used."
+    "do, and a retry may help; 7 some did not, and no retry helps, or a batch was cancelled; 9 nothing to do; 10 time "
+    "or budget of a batch is over, and rows are left; 69 something needed is not there; 78 settings that can't be used."
 )
 _ROOM = {"allow_extra_args": True, "ignore_unknown_options": True}
 

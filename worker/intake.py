@@ -16,6 +16,7 @@ from config.points import point
 from config.settings import Settings
 from worker.contract.ids import is_speaker_id
 from worker.enrollment.errors import RequestError
+from worker.enrollment.events import reason
 from worker.enrollment.facts import (
     BatchJoined,
     Fact,
@@ -35,6 +36,13 @@ from worker.store.status import StatusStore, Stored
 _BATCH = re.compile(r"[a-zA-Z0-9_.-]{1,64}")
 _MOST_RECORDINGS = 20  # of one speaker; keeps a record small, and five samples are the API's own advice
 MAY_PASS = frozenset({"not_found", "unreadable_source", "forbidden_source", "too_large", "internal_error"})
+_MAY_PASS = {  # what was set aside without an answer may have counted, what ends the worker would end it again
+    SampleState.REJECTED: MAY_PASS,
+    SampleState.PARKED: frozenset({"attempts_exhausted", "clip_lost", "internal_error"}),
+    SampleState.REFUSED: frozenset(
+        {"api_refused", "enrollment_deleted"}
+    ),  # the API never takes the others (CONTRACT 6)
+}
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
@@ -257,8 +265,13 @@ def _free_id(record: Record, content: str) -> RecordingId:
         go += 1
 
 
+def may_pass(sample: Sample) -> bool:
+    """Whether the same recording, handed in again by a program, can succeed."""
+    return getattr(reason(sample), "code", None) in _MAY_PASS.get(sample_state(sample), frozenset())
+
+
 def deserves_another_go(sample: Sample) -> bool:
-    """Whether it failed for a reason that may have passed."""
+    """Whether it failed for a reason that may have passed, as far as a person can judge who hands it in again."""
     match sample_state(sample):
         case SampleState.PARKED | SampleState.REFUSED:
             return True

@@ -17,6 +17,7 @@ from tests.support.speech import said, speakers, wav
 from tests.support.up import Up, environment, voxroll
 from voxroll.commands.duration import deadline
 from voxroll.commands.pace import Pace
+from voxroll.commands.run import Done, exit_code
 from voxroll.documents import Batch
 from voxroll.failure import CommandError, Exit
 
@@ -75,6 +76,48 @@ def test_what_will_not_do_is_told_and_worth_another_run_only_where_it_may_succee
     assert batch_id in voxroll("batches", "show", batch_id, data_dir=up.data_dir, COLUMNS="200").stdout
     ended = voxroll("batches", "pause", batch_id, data_dir=up.data_dir)
     assert (ended.returncode, "batch_ended" in ended.stderr) == (Exit.FAILED, True)
+
+
+def test_where_no_retry_helps_the_code_says_so(up: Up, archive: Path) -> None:
+    manifest = archive / "hopeless.csv"
+    manifest.write_text("id,file\nhopeless,short-0.wav\n")
+    code, done = run(up, str(manifest))
+    assert (code, done["state"], done["reasons"]) == (Exit.FATAL, "completed_with_errors", {"too_short": 1})
+    assert voxroll("batches", "report", done["batchId"], "--rerun", data_dir=up.data_dir).stdout == ""
+    manifest.write_text("id,file,consent\nnobody,long-0.wav,no\n")
+    code, done = run(up, str(manifest))
+    assert (code, done["state"], done["rows"]["blocked"]) == (Exit.NOTHING, "completed", 1)
+
+
+@pytest.mark.parametrize(
+    ("state", "told", "code"),
+    [
+        ("completed", {}, Exit.OK),
+        ("completed", {"taken": 0}, Exit.NOTHING),
+        ("completed", {"is_new": False}, Exit.NOTHING),
+        ("completed_with_errors", {"may_pass": True}, Exit.INCOMPLETE),
+        ("completed_with_errors", {}, Exit.FATAL),
+        ("completed_with_errors", {"is_new": False}, Exit.NOTHING),
+        ("rolled_back", {"is_new": False}, Exit.NOTHING),
+        ("cancelled", {}, Exit.FATAL),
+        ("cancelled", {"is_new": False}, Exit.FATAL),
+        ("expired", {}, Exit.LIMIT),
+        ("paused", {"why": "budget: 1 of 1 calls are spent"}, Exit.LIMIT),
+        ("paused", {"why": "by hand"}, Exit.INCOMPLETE),
+        ("in_progress", {}, Exit.OK),
+    ],
+)
+def test_the_exit_code_tells_how_it_ended(state: str, told: dict[str, Any], code: Exit) -> None:
+    document = {
+        "batchId": "bat_1",
+        "state": state,
+        "why": told.get("why"),
+        "createdAt": "2026-11-21T08:00:00Z",
+        "changedAt": "2026-11-21T08:00:00Z",
+        "rows": {"total": 9, "read": 9, "taken": told.get("taken", 9)},
+    }
+    done = Done(Batch.model_validate(document), is_new=told.get("is_new", True), may_pass=told.get("may_pass", False))
+    assert exit_code(done) is code
 
 
 def test_a_budget_ends_a_run_and_the_same_command_goes_on(up: Up, archive: Path) -> None:
