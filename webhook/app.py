@@ -8,7 +8,7 @@ from arq.connections import ArqRedis
 
 from config.process import end
 from config.settings import Settings
-from webhook import batches, callbacks, endpoints, enrollments, events, health, openapi, reports, speakers
+from webhook import batches, callbacks, endpoints, enrollments, events, health, openapi, reports, rollback, speakers
 from webhook.access import access
 from webhook.idempotency import idempotent
 from webhook.metrics import Metrics
@@ -53,6 +53,8 @@ def create_app(settings: Settings) -> web.Application:
             web.post("/v1/batches/{batch_id}/pause", batches.pause),
             web.post("/v1/batches/{batch_id}/resume", batches.resume),
             web.post("/v1/batches/{batch_id}/cancel", batches.cancel),
+            web.post("/v1/batches/{batch_id}/rollback", rollback.rollback),
+            web.get("/v1/batches/{batch_id}/rollback.jsonl", rollback.preview),
             web.get("/v1/batches/{batch_id}/report.csv", reports.report_csv),
             web.get("/v1/batches/{batch_id}/report.jsonl", reports.report_jsonl),
             web.get("/v1/batches/{batch_id}/rerun.jsonl", reports.rerun_jsonl),

@@ -136,6 +136,7 @@ OPERATIONS = (
             ("pause", "Take no more rows in for now."),
             ("resume", "Go on where it stopped."),
             ("cancel", "Take no more rows in, ever."),
+            ("rollback", "Undo it: what it handed in counts no more. Refused while it runs."),
         )
     ),
     *(
@@ -150,6 +151,7 @@ OPERATIONS = (
             ("report.csv", "What it came to, one row per person."),
             ("report.jsonl", "The same as JSON lines."),
             ("rerun.jsonl", "A manifest of the rows that can succeed if they are tried again."),
+            ("rollback.jsonl", "What undoing it would come to, a line for each speaker, with the calls it takes."),
         )
     ),
     Operation(

@@ -172,6 +172,7 @@ def _build(shop: Workshop, redis: ArqRedis, *, stop: asyncio.Event) -> LeasingWo
             func(functions.look_up, timeout=_TIMEOUT_S),
             func(functions.look_through, timeout=_TIMEOUT_S),
             func(functions.unenroll, timeout=_TIMEOUT_S),
+            func(functions.renew, timeout=_TIMEOUT_S),
         ],
         lease=shop.settings.worker.lease,
         stop=stop,

@@ -12,6 +12,7 @@ from engine.voice.likeness import KnownVoice, Print, Shared
 from worker.enrollment.errors import RejectError
 from worker.enrollment.facts import ConflictSuspected, SampleDeclined, SampleHeld
 from worker.enrollment.record import Record, RecordingId, Sample
+from worker.enrollment.renewal import beside, was_applied
 from worker.enrollment.settle import NO_TRACE
 from worker.enrollment.states import SampleState, sample_state
 from worker.voices import applied
@@ -19,17 +20,25 @@ from worker.workshop import Workshop
 
 Judgement = SampleDeclined | SampleHeld | ConflictSuspected
 
-_USED_UP = frozenset({SampleState.PARKED, SampleState.REFUSED})  # such a recording may be handed in again
+_USED_UP = frozenset(
+    {SampleState.PARKED, SampleState.REFUSED, SampleState.WITHDRAWN}
+)  # such a recording may be handed in again
 
 
-async def known_voice(shop: Workshop, record: Record) -> KnownVoice | None:
-    """The voice of a speaker's applied samples, raw means; None if nothing is known of it."""
-    return await shop.voices.known(record)
+async def known_voice(shop: Workshop, record: Record, sample: Sample) -> KnownVoice | None:
+    """The voice of the applied samples that the sample joins, raw means; None if nothing is known of it."""
+    return likeness.known(list((await shop.voices.prints_of(_heard_beside(record, sample))).values()))
+
+
+def _heard_beside(record: Record, sample: Sample) -> list[Sample]:
+    """The applied samples that the sample joins: none where it takes their place."""
+    together = {one.recording_id for one in beside(record, sample)}
+    return [one for one in applied(record) if one.recording_id in together]
 
 
 def repeated_recording(record: Record, sample: Sample, source_sha256: str, channel: int | None) -> RejectError | None:
     """The refusal of a recording whose very bytes and channel another one of the speaker's has."""
-    for other in record.samples:
+    for other in beside(record, sample):
         recipe = other.clip.recipe if other.clip and other.recording_id != sample.recording_id else None
         same = recipe and (recipe.source_sha256, recipe.channel) == (source_sha256, channel)
         if same and sample_state(other) not in _USED_UP:
@@ -39,15 +48,15 @@ def repeated_recording(record: Record, sample: Sample, source_sha256: str, chann
 
 
 async def judge(shop: Workshop, record: Record, sample: Sample) -> list[Judgement]:
-    """What speaks against handing the sample in now; nothing if a person has accepted it.
+    """What speaks against handing the sample in now; nothing if a person has accepted it, or the API applied it before.
 
     One that left no trace is not judged again either: it may be on its way, and must be repeated before others go. Nor
     is one that may not call yet, as long as it would be compared with the same samples; other speakers come meanwhile.
     """
     left_no_trace = any(attempt.answer and attempt.answer.code == NO_TRACE for attempt in sample.attempts)
-    heard = applied(record)
+    heard = _heard_beside(record, sample)
     compared = (record.speaker_id, sample.recording_id, *(one.recording_id for one in heard))
-    if sample.is_released or left_no_trace or shop.passed.known(compared):
+    if sample.is_released or was_applied(sample) or left_no_trace or shop.passed.known(compared):
         return []
     new = await shop.voices.print_of(sample)
     if new is None:
@@ -62,7 +71,7 @@ async def judge(shop: Workshop, record: Record, sample: Sample) -> list[Judgemen
 
 async def _beside_others(shop: Workshop, record: Record, sample: Sample, *, new: Print) -> list[Judgement]:
     """What speaks against the sample beside those that were applied before."""
-    prints = await shop.voices.prints_of(applied(record))
+    prints = await shop.voices.prints_of(_heard_beside(record, sample))
     if copied := await asyncio.to_thread(_copied, new, prints):
         return [_duplicate(shop, sample, other=record.sample(copied[0]), shared=copied[1])]
     known = likeness.known(list(prints.values()))

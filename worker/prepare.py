@@ -59,7 +59,7 @@ async def prepare(shop: Workshop, speaker_id: SpeakerId, recording_id: Recording
 
 async def _fact(shop: Workshop, speaker_id: SpeakerId, sample: Sample) -> Fact:
     record = (await shop.store.get(speaker_id)).record
-    known = await known_voice(shop, record)
+    known = await known_voice(shop, record, sample)
     search = preflight.Search(channel=sample.channel, known=known)
     with tempfile.TemporaryDirectory(prefix="voxroll-") as folder:
         path = await shop.fetcher.fetch(sample.source, to=Path(folder) / "recording")

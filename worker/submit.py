@@ -23,7 +23,8 @@ from worker.enrollment.facts import (
     SubmissionAccepted,
     SubmissionStarted,
 )
-from worker.enrollment.record import AttemptId, AttemptOutcome, Record, Sample, SpeakerId, Verb, Via
+from worker.enrollment.record import AttemptOutcome, Record, Sample, SpeakerId, Verb, Via
+from worker.enrollment.renewal import attempt_named
 from worker.enrollment.states import SampleState, is_urgent, sample_state
 from worker.enrollment.steps import Submit, next_steps, next_verb
 from worker.likeness import judge
@@ -59,7 +60,7 @@ async def submit(shop: Workshop, speaker_id: SpeakerId) -> str:
         clip=clip,
         create=started.verb is Verb.POST,
         callback_url=_callback_url(shop, speaker_id, started),
-        idempotency_key=f"{speaker_id}-{sample.recording_id}",
+        idempotency_key=attempt_named(f"{speaker_id}-{sample.recording_id}", stored.record.era),
     )
     reply = await shop.api.submit(submission, leave=leave)
     point("submit.called")
@@ -102,16 +103,17 @@ def _turn(record: Record) -> Turn:
 
 async def _see_enrollment(shop: Workshop, speaker_id: SpeakerId) -> None:
     """Look how much the API has heard of a speaker whom others enrolled: the yardstick for what is added."""
+    era = (await shop.store.get(speaker_id)).record.era
     status = await shop.api.enrollment(speaker_id)
     if status:
-        await shop.tell(speaker_id, EnrollmentSeen(at=shop.now(), enrollment=status.to_enrollment()))
+        await shop.tell(speaker_id, EnrollmentSeen(at=shop.now(), enrollment=status.to_enrollment(), era=era))
 
 
 def _started(shop: Workshop, record: Record, sample: Sample) -> SubmissionStarted:
     return SubmissionStarted(
         at=shop.now(),
         recording_id=sample.recording_id,
-        attempt_id=AttemptId(uuid.uuid4().hex),
+        attempt_id=attempt_named(uuid.uuid4().hex, record.era),
         verb=next_verb(record, sample),
         before_s=record.enrollment.audio_s if record.enrollment else 0.0,
     )

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable
 import structlog
 
 from engine.voice import likeness
-from engine.voice.likeness import KnownVoice, Print
+from engine.voice.likeness import Print
 from engine.voice.voice import Voice
 from worker.enrollment.errors import RetryLaterError
 from worker.enrollment.record import Record, RecordingId, Sample, SpeakerId
@@ -50,10 +50,6 @@ class Voices:
         wanted = list(samples)
         found = await asyncio.gather(*map(self.print_of, wanted))
         return {sample.recording_id: one for sample, one in zip(wanted, found, strict=True) if one}
-
-    async def known(self, record: Record) -> KnownVoice | None:
-        """The voice of a speaker's applied samples; None if nothing is known of it."""
-        return likeness.known(list((await self.prints_of(applied(record))).values()))
 
     async def learn(self, record: Record, recording_ids: Collection[RecordingId]) -> None:
         """Put the speaker's voice into the gallery: that of the applied samples and of these, which are about to be.

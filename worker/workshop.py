@@ -14,7 +14,8 @@ from engine.voice.voice import Voice
 from worker.api.client import EnrollmentApi
 from worker.enrollment.facts import Answered, Fact, SampleParked
 from worker.enrollment.record import AttemptOutcome, Record, SpeakerId
-from worker.enrollment.steps import LookUp, Park, Policy, Prepare, Step, Submit, Unenroll, next_steps
+from worker.enrollment.renewal import era_of
+from worker.enrollment.steps import LookUp, Park, Policy, Prepare, Renew, Step, Submit, Unenroll, next_steps
 from worker.fetch import Fetcher
 from worker.measuring import Measuring
 from worker.queue import jobs
@@ -66,9 +67,11 @@ class Workshop:
         both again. Where the speaker was erased meanwhile, it is taken out again, whatever the answer is in the end.
         """
         answers = [fact for fact in facts if isinstance(fact, Answered)]
-        applied = [fact.recording_id for fact in answers if fact.outcome is AttemptOutcome.APPLIED]
+        applied = [fact for fact in answers if fact.outcome is AttemptOutcome.APPLIED]
         if applied:
-            await self.voices.learn((await self.store.get(speaker_id)).record, applied)
+            record = (await self.store.get(speaker_id)).record
+            counts = [fact.recording_id for fact in applied if era_of(fact.attempt_id) == record.era]
+            await self.voices.learn(record, counts)
         stored = await self.store.apply(speaker_id, *facts)
         if answers and stored.record.erased_at:
             await self.voices.forget(speaker_id)
@@ -103,5 +106,7 @@ class Workshop:
                 return jobs.look_up(self.queue.account, record.speaker_id, recording_id, attempt)
             case Unenroll():
                 return jobs.unenroll(self.queue.account, record)
+            case Renew(at=at):
+                return jobs.renew(self.queue.account, record, at=at)
             case LookUp() | Park():
                 return None

@@ -186,7 +186,7 @@ def test_a_manifest_may_come_from_standard_input(up: Up, archive: Path) -> None:
     ("arguments", "code"),
     [
         (("/nowhere.csv",), "file_not_found"),
-        (("-", "--on-existing", "replace"), "bad_usage"),
+        (("-", "--on-existing", "forget"), "bad_usage"),
         (("-", "--goal", "Great"), "bad_usage"),
         (("-", "--until", "soon"), "bad_time"),
     ],

@@ -24,7 +24,7 @@ from voxroll.documents import Batch
 from voxroll.failure import CommandError, Exit
 from voxroll.show import JsonOption, as_data, err, out
 
-_EXISTING = ("augment", "skip", "fail")
+_EXISTING = ("augment", "skip", "fail", "replace")
 _QUALITIES = ("Poor", "Average", "Good", "High")
 _REASONS = 5
 _PIECE = 1 << 20
@@ -37,7 +37,11 @@ def run(  # noqa: PLR0913  (one argument per option of the command)
     until: Annotated[str, typer.Option(help="Take no more rows after that time: 06:00, 8h.")] = "",
     budget: Annotated[int, typer.Option(min=0, help="Hand in at most so many samples; 0: any number.")] = 0,
     on_existing: Annotated[
-        str, typer.Option(help="Speakers who were enrolled before: augment them, skip or fail their rows.")
+        str,
+        typer.Option(
+            help="Speakers who were enrolled before: augment them, skip or fail their rows, or replace what they were "
+            "enrolled of once a new sample is ready."
+        ),
     ] = "augment",
     goal: Annotated[str, typer.Option(help=f"Enough for a speaker: {', '.join(_QUALITIES)}.")] = "",
     wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Follow it to its end.")] = True,
