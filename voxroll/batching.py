@@ -63,6 +63,14 @@ class Batching(Door):
         """`pause`, `resume` (`until`, `budget`) or `cancel`."""
         return read(Batch, await self.ask("POST", f"{_path(batch_id)}/{what}", json=body))
 
+    async def rollback(self, batch_id: str) -> Batch:
+        """Undo a batch: who was enrolled by it alone is taken out, the others are enrolled anew from what is left.
+
+        Raises:
+            CommandError: `batch_running` while it is not at its end: cancel it first.
+        """
+        return await self.change_batch(batch_id, "rollback")
+
     async def watch_batch(self, batch_id: str) -> AsyncIterator[Batch]:
         """The batch now and again, ever less often, until it rests or has ended."""
         pause_s, longest_s = _POLL_S
@@ -75,7 +83,7 @@ class Batching(Door):
             pause_s = min(pause_s * 1.2, longest_s)
 
     async def report(self, batch_id: str, name: str) -> AsyncGenerator[bytes, None]:
-        """`report.csv`, `report.jsonl` or `rerun.jsonl`, line by line."""
+        """`report.csv`, `report.jsonl`, `rerun.jsonl` or `rollback.jsonl`, line by line."""
         try:
             async with self.stream(f"{_path(batch_id)}/{name}") as lines:
                 async for line in lines:

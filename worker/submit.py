@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from config.points import point
 from worker.api.client import Accepted, Applied, Doubtful, NotApplied, Refused, Reply, Submission
 from worker.api.governor import Turn
+from worker.clips import clip_of
 from worker.contract.token import Claims, mint
 from worker.enrollment.errors import RetryLaterError
 from worker.enrollment.facts import (
@@ -46,7 +47,7 @@ async def submit(shop: Workshop, speaker_id: SpeakerId) -> str:
     if code:
         return code
     leave = await shop.api.reserve(f"submit:{speaker_id}", turn=_turn(stored.record))
-    clip = await shop.objects.get(sample.clip.object_key)
+    clip = await clip_of(shop, sample.clip)
     if clip is None:
         await shop.tell(speaker_id, _lost(sample, at=shop.now()))
         return "clip_lost"
@@ -162,5 +163,5 @@ def _facts(reply: Reply, started: SubmissionStarted, *, at: datetime) -> list[Fa
 
 
 def _lost(sample: Sample, *, at: datetime) -> SampleParked:
-    message = "its clip is no longer in the object store; hand the recording in again"
+    message = "its clip is no longer kept, and its recording is gone or changed; hand the recording in again"
     return SampleParked(at=at, recording_id=sample.recording_id, code="clip_lost", message=message)
