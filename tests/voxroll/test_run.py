@@ -130,6 +130,35 @@ def test_a_budget_ends_a_run_and_the_same_command_goes_on(up: Up, archive: Path)
     assert (code, second["state"], second["rows"]["read"], second["calls"]) == (Exit.OK, "completed", 2, 2)
 
 
+def test_who_is_replaced_is_enrolled_anew_and_a_rolled_back_batch_leaves_what_was_before(up: Up, archive: Path) -> None:
+    """The new recording is another person's: it is not compared with what it replaces."""
+    for number, name in enumerate(("before", "instead")):
+        (archive / f"{name}.csv").write_text(f"id,file\nagain,long-{number}.wav\n")
+    code, first = run(up, str(archive / "before.csv"), "--goal", "Poor")
+    assert code == Exit.OK
+    code, second = run(up, str(archive / "instead.csv"), "--goal", "Poor", "--on-existing", "replace")
+    assert (code, second["calls"], second["rows"]["taken"]) == (Exit.OK, 1, 1)
+    assert of(up, "again") == ("complete", {"long-0.wav": "withdrawn", "long-1.wav": "applied"})
+    dry = voxroll("rollback", second["batchId"], "--dry-run", data_dir=up.data_dir, COLUMNS="200")
+    assert "1 samples count no more; it takes 2 calls" in dry.stdout, dry.stderr
+    assert of(up, "again")[1]["long-1.wav"] == "applied"
+    told = json.loads(voxroll("rollback", second["batchId"], "--json", data_dir=up.data_dir).stdout)
+    assert (told["state"], told["outlook"]["calls"]) == ("rolled_back", {"fewest": 2, "most": 2})
+    assert of(up, "again") == ("complete", {"long-0.wav": "applied", "long-1.wav": "withdrawn"})
+    out = voxroll("rollback", first["batchId"], data_dir=up.data_dir, COLUMNS="200")
+    assert (out.returncode, "rolled_back: 1 withdrawn" in out.stdout) == (Exit.OK, True), out.stdout
+    assert of(up, "again")[0] == "withdrawn"
+    assert voxroll("rollback", first["batchId"], data_dir=up.data_dir).returncode == Exit.NOTHING
+    assert voxroll("audit", data_dir=up.data_dir).returncode == Exit.OK
+
+
+def of(up: Up, speaker_id: str) -> tuple[str, dict[str, str]]:
+    """Where a speaker stands, and each of its samples."""
+    found = json.loads(voxroll("status", speaker_id, "--json", data_dir=up.data_dir).stdout)
+    speaker = found["speakers"][0] if "speakers" in found else found
+    return speaker["state"], {one["source"]: one["state"] for one in speaker["samples"]}
+
+
 ENDING = {"cancelling", "cancelled"}
 
 
