@@ -25,6 +25,7 @@ from voxroll.commands import (
     keys,
     listen,
     many,
+    migrate,
     model,
     plan,
     rollback,
@@ -65,7 +66,7 @@ for _room in (rooms.engine, rooms.webhook, rooms.worker):
 app.command(rich_help_panel=_RUN)(told(demo.demo))
 app.command(rich_help_panel=_WORK)(told(check.check))
 app.command(rich_help_panel=_WORK)(told(enroll.enroll))
-for _many in (plan.plan, run.run, rollback.rollback, many.retry, many.roster, many.export):
+for _many in (plan.plan, run.run, rollback.rollback, many.retry, many.roster, many.export, migrate.migrate):
     app.command(rich_help_panel=_WORK)(told(_many))
 _batches.command("list")(told(batches.list_))
 for _batch in (batches.show, batches.pause, batches.resume, batches.cancel, batches.report):

@@ -2,6 +2,7 @@
 
 `--check` looks at what the workshop needs (Redis, the API, webhookUrl, the clock), prints it as JSON and ends.
 `--audit` recomputes what was sent and applied, prints each exception as a line of JSON and ends: 0 if there is none.
+`--migrate ACCOUNT` enrolls everybody of that account anew, as the account and at the API of the settings.
 """
 
 import asyncio
@@ -29,6 +30,7 @@ from engine.voice.apart import Decoders
 from engine.voice.preflight import Rules
 from engine.voice.voice import Voice
 from worker import functions
+from worker import migrate as migrating
 from worker.api.client import EnrollmentApi
 from worker.audit import Auditor, report
 from worker.check import check
@@ -246,7 +248,16 @@ async def _audit(settings: Settings, _stop: asyncio.Event) -> int:
     return process.EXIT_FAILED if auditor.tally.exceptions else process.EXIT_OK
 
 
-_TASKS = {"--check": _check, "--audit": _audit}
+async def _migrate(settings: Settings, stop: asyncio.Event) -> int:
+    """Enroll everybody of the account that is named last anew, as these settings' account, at these settings' API."""
+    source = settings.model_copy(update={"account": sys.argv[-1]})
+    async with opened(settings) as (shop, redis):
+        return await migrating.run(
+            shop, _store(source, redis), work=lambda over: _build(shop, redis, stop=over).main(), stop=stop
+        )
+
+
+_TASKS = {"--check": _check, "--audit": _audit, "--migrate": _migrate}
 
 
 if __name__ == "__main__":

@@ -39,6 +39,12 @@ class Voices:
         """Lay the print of a clip beside it."""
         await self._objects.put(_beside(object_key), print_)
 
+    async def copy(self, object_key: str, to: str) -> None:
+        """Lay the print of a clip, if there is one, beside another."""
+        blob = await self._objects.get(_beside(object_key))
+        if blob is not None:
+            await self._objects.put(_beside(to), blob)
+
     async def print_of(self, sample: Sample) -> Print | None:
         """The print of a sample; None if there is none, or one that this model did not make."""
         blob = await self._objects.get(_beside(sample.clip.object_key)) if sample.clip else None
