@@ -66,7 +66,7 @@ def migrate(  # noqa: PLR0913  (one argument per option of the command)
     else:
         _print(found, summary, into)
         _print_switch(to, account)
-    if code := _exit_code(summary):
+    if code := exit_code(summary):
         raise typer.Exit(int(code))
 
 
@@ -114,6 +114,7 @@ def _moved(
     """Those who do not stand there as well, some of them, and the sums; everybody is in the files."""
     found: list[dict[str, Any]] = []
     summary: dict[str, Any] = {}
+    total = 0
     into.mkdir(parents=True, exist_ok=True)
     files = {kind: into / f"parity.{kind}" for kind in ("jsonl", "csv")}
     parts = {kind: path.with_name(f"{path.name}.part") for kind, path in files.items()}
@@ -123,7 +124,8 @@ def _moved(
         for line in _lines(source, there):
             match line.pop("type"):
                 case "progress":
-                    progress.total("speakers moved", line["speakers"])
+                    if line["speakers"] != total:
+                        progress.total("speakers moved", total := line["speakers"])
                     progress.at(line["done"])
                 case "speaker":
                     lines.write(json.dumps(line) + "\n")
@@ -199,7 +201,8 @@ def _print_switch(to: str, account: str) -> None:
     )
 
 
-def _exit_code(summary: dict[str, Any]) -> Exit:
+def exit_code(summary: dict[str, Any]) -> Exit:
+    """What the command ends with."""
     speakers = summary["speakers"]
     if not any(number for parity, number in speakers.items() if parity != "not_enrolled"):
         return Exit.NOTHING

@@ -77,7 +77,10 @@ class ConflictDocument(_Wire):
 
 
 class SampleDocument(_Wire):
-    """One recording and what became of it. A ready sample that nobody needs any more shows as `spare`."""
+    """One recording and what became of it. A ready sample that nobody needs any more shows as `spare`.
+
+    `attempts` has those of enrollments that were deleted since as well, first.
+    """
 
     recording_id: str
     source: str
@@ -158,7 +161,7 @@ def _sample(record: Record, sample: Sample) -> SampleDocument:
         recipe=RecipeDocument.model_validate(sample.clip.recipe) if sample.clip else None,
         measures=MeasuresDocument.model_validate(sample.clip.measures) if sample.clip else None,
         conflict=ConflictDocument.model_validate(sample.conflict) if sample.conflict else None,
-        attempts=tuple(_attempt(attempt) for attempt in sample.attempts),
+        attempts=tuple(_attempt(attempt) for attempt in (*sample.former, *sample.attempts)),
     )
 
 

@@ -76,7 +76,8 @@ def reason(sample: Sample) -> Rejection | Answer | None:
         return sample.held
     if state is SampleState.REJECTED and sample.declined:
         return sample.declined
-    answers = [attempt.answer for attempt in sample.attempts if attempt.answer]
+    attempts = sample.attempts or (sample.former if state is SampleState.REFUSED else ())
+    answers = [attempt.answer for attempt in attempts if attempt.answer]
     if answers:
         return answers[-1]
     return sample.prepared if isinstance(sample.prepared, Rejection) else None

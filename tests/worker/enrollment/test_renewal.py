@@ -36,7 +36,7 @@ from worker.enrollment.record import (
     Verb,
     Via,
 )
-from worker.enrollment.renewal import attempt_named, era_of, handings
+from worker.enrollment.renewal import attempt_named, beside, era_of, handings
 from worker.enrollment.states import SpeakerState, is_goal_met, is_settled, sample_state, speaker_state
 from worker.enrollment.steps import LookUp, Policy, Prepare, Renew, Submit, next_steps, next_verb
 from worker.store.codec import packed, unpacked
@@ -225,3 +225,12 @@ def test_records_of_before_can_be_read() -> None:
 def test_an_attempt_says_its_era(era: datetime) -> None:
     assert era_of(attempt_named("0f" * 16, era)) == era
     assert era_of(attempt_named("0f" * 16, None)) is None
+
+
+def test_what_is_to_be_replaced_is_no_duplicate_of_what_replaces_it() -> None:
+    ordered = lived([*OLD, *ORDER])
+    old, new = (ordered.sample(RecordingId(name)) for name in ("old", "new"))
+    assert beside(ordered, new) == [new]
+    assert beside(ordered, old) == [old, new]
+    without = lived([*OLD, planned("new", 10, "b")])
+    assert beside(without, without.sample(RecordingId("new"))) == list(without.samples)
