@@ -70,3 +70,16 @@ async def test_valkey_killed_while_an_enrollment_is_deleted_loses_nothing(guest:
     house.points.release("renew.deleted")
     await guest.batch_ended(batch_id)
     await guest.consists_of(speaker_id, {"applied": 1, "withdrawn": 2})
+
+
+@pytest.mark.parametrize("faults", ["flaky", "late=4,silent"])
+async def test_a_badly_behaving_engine_is_told_to_delete_and_nothing_new_is_lost(guest: Guest, faults: str) -> None:
+    async with guest.house.changed("engine", VOXROLL_ENGINE_FAULTS=faults, VOXROLL_ENGINE_FAULTS_SEED="7"):
+        await guest.ready()
+        speaker_id = await guest.hand_in(samples=2)
+        await guest.settled(speaker_id)
+        batch_id = await guest.replace(speaker_id, samples=1)
+        await guest.batch_ended(batch_id)
+        await guest.roll_back(batch_id)
+        await guest.batch_ended(batch_id, "rolled_back")
+        await guest.consists_of(speaker_id, {"applied": 2, "withdrawn": 1})

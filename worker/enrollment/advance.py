@@ -170,7 +170,7 @@ def _judged_sample(
 
 def _with_attempt(sample: Sample, fact: facts.SubmissionStarted | facts.SubmissionAccepted | facts.Answered) -> Sample:
     """The attempts with the fact, those of earlier eras among them: `told_apart` sorts them out."""
-    known = (*sample.former, *sample.attempts)
+    known = (*sample.former, *sample.attempts) if sample.former else sample.attempts
     attempt = _merged_attempt(_attempt(known, fact.attempt_id), fact)
     others = (one for one in known if one.attempt_id != attempt.attempt_id)
     return replace(sample, former=(), attempts=_in_order(*others, attempt))

@@ -88,7 +88,7 @@ def _enrollment_events(before: Record, after: Record) -> list[Event]:
     was, now = before.enrollment, after.enrollment
     if any(sample.attempts for sample in after.samples) and not any(sample.attempts for sample in before.samples):
         told.append(Event("enrollment.started", after.speaker_id))
-    if is_removing(after) and not is_removing(before):
+    if after.era != before.era and not is_removing(before):
         told.append(Event("enrollment.removed", after.speaker_id))
     if now and now != was:
         fields: Fields = {"totalSpeechDuration": now.speech_s, "enrollmentQuality": now.quality}

@@ -26,7 +26,10 @@ class Quality(StrEnum):
     @property
     def rank(self) -> int:
         """0 for the worst."""
-        return list(Quality).index(self)
+        return _RANKS[self]
+
+
+_RANKS = {quality: rank for rank, quality in enumerate(Quality)}
 
 
 class AttemptOutcome(StrEnum):
@@ -35,6 +38,9 @@ class AttemptOutcome(StrEnum):
     APPLIED = "applied"
     REFUSED = "refused"
     NOT_APPLIED = "not_applied"
+
+
+_NONE: frozenset[AttemptOutcome] = frozenset()
 
 
 class Via(StrEnum):
@@ -231,6 +237,8 @@ class Sample:
 
     def outcomes(self) -> frozenset[AttemptOutcome]:
         """How its attempts ended."""
+        if not self.attempts:
+            return _NONE
         return frozenset(attempt.answer.outcome for attempt in self.attempts if attempt.answer)
 
 

@@ -42,9 +42,14 @@ def is_before(era: datetime | None, other: datetime | None) -> bool:
     return (era or _EVER) < (other or _EVER)
 
 
+def is_plain(record: Record) -> bool:
+    """Whether nothing was ever replaced or rolled back, as with nearly everybody: all that is known counts."""
+    return record.era is None and not record.undone and not record.replacements
+
+
 def told_apart(record: Record) -> Record:
     """The record with what counts, and what doesn't any more, told apart: attempts, samples, enrollment."""
-    if record.era is None and not record.undone and not record.replacements:
+    if is_plain(record):
         return record
     samples = tuple(_told_apart(record, sample) for sample in record.samples)
     if is_before(record.enrollment_era, record.era):

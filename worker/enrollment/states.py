@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 
 from worker.enrollment.record import AttemptOutcome, Clip, Record, Rejection, Sample
-from worker.enrollment.renewal import ONE_ORDER, candidates, is_removing, must_remove, was_refused
+from worker.enrollment.renewal import ONE_ORDER, candidates, is_plain, is_removing, must_remove, was_refused
 
 
 class SampleState(StrEnum):
@@ -80,7 +80,7 @@ def sample_state(sample: Sample) -> SampleState:  # noqa: PLR0911, C901 -- one l
         return _S.APPLIED
     if sample.parked:
         return _S.PARKED
-    if AttemptOutcome.REFUSED in ended or was_refused(sample):
+    if AttemptOutcome.REFUSED in ended or (sample.former and was_refused(sample)):
         return _S.REFUSED
     if sample.open_attempt:
         return _S.SUBMITTING
@@ -123,7 +123,7 @@ def is_goal_met(record: Record) -> bool:
 
 def is_changing(record: Record) -> bool:
     """Whether what the API holds is not, or may soon not be, what it is to hold."""
-    return is_removing(record) or must_remove(record) or bool(replacing(record))
+    return not is_plain(record) and (is_removing(record) or must_remove(record) or bool(replacing(record)))
 
 
 def replacing(record: Record) -> list[Sample]:

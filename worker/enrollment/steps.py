@@ -10,7 +10,14 @@ from datetime import datetime, timedelta
 from worker.enrollment.record import Attempt, Record, RecordingId, Sample, Verb
 from worker.enrollment.renewal import is_removing, must_remove
 from worker.enrollment.settle import NO_TRACE
-from worker.enrollment.states import SampleState, is_goal_met, is_unenrolled, replacing, sample_state
+from worker.enrollment.states import (
+    SampleState,
+    is_changing,
+    is_goal_met,
+    is_unenrolled,
+    replacing,
+    sample_state,
+)
 
 _RETRY_FIRST = timedelta(seconds=2)  # the API's own guidance for 5xx: 2 s, doubled, 60 s at most (CONTRACT 6)
 _RETRY_CAP = timedelta(seconds=60)
@@ -88,7 +95,7 @@ def next_steps(record: Record, *, now: datetime, policy: Policy) -> tuple[Step, 
     waiting = [_wait(sample, now=now, policy=policy) for sample in by_state.get(SampleState.SUBMITTING, [])]
     if record.erased_at:
         return (*waiting, *([] if is_unenrolled(record) else [Unenroll()]))
-    if is_removing(record) or must_remove(record) or replacing(record):
+    if is_changing(record):
         return (*waiting, *_changing(record, now=now, is_free=not waiting, policy=policy))
     if is_goal_met(record):
         return tuple(waiting)
