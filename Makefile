@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench-governor bench-queue bench-door bench-mining bench-preflight bench-engine bench-voice bench-manifest soak lock clean
+.PHONY: help demo test lint bench-governor bench-queue bench-door bench-mining bench-preflight bench-engine bench-voice bench-manifest bench-line soak lock clean
 
 help: ## show the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST)
@@ -54,6 +54,10 @@ bench-voice: $(READY) ## measure how surely voices are known again, beside Resem
 
 bench-manifest: $(READY) ## measure how fast a manifest of a million rows is read, in how much memory (4 min; QUICK=1: 5 s)
 	$(BIN)/python -m tests.bench.manifest.run
+
+bench-line: $(READY) ## measure what a speaker costs without the voice, from the row to its last event (12 min; QUICK=1: 20 s)
+	$(BIN)/voxroll model fetch
+	$(BIN)/python -m tests.bench.line.run
 
 soak: $(READY) ## kill at random for ten minutes under a bad provider: nothing lost, nothing twice (SOAK_S, SOAK_SPEAKERS)
 	$(BIN)/voxroll model fetch

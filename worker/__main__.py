@@ -1,4 +1,4 @@
-"""The workshop as a process: `python -m worker`. Builds everything the steps need, and takes it down in order.
+"""The workshop as a process: `python -m worker`.
 
 `--check` looks at what the workshop needs (Redis, the API, webhookUrl, the clock), prints it as JSON and ends.
 `--audit` recomputes what was sent and applied, prints each exception as a line of JSON and ends: 0 if there is none.
@@ -11,12 +11,8 @@ import json
 import os
 import socket
 import sys
-from collections.abc import AsyncIterator
-from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
-import aiohttp
 import structlog
 from arq.connections import ArqRedis
 from arq.cron import cron
@@ -25,13 +21,8 @@ from redis.exceptions import RedisError
 
 from config import process
 from config.settings import Settings, SettingsError
-from engine.voice import model
-from engine.voice.apart import Decoders
-from engine.voice.preflight import Rules
-from engine.voice.voice import Voice
 from worker import functions
 from worker import migrate as migrating
-from worker.api.client import EnrollmentApi
 from worker.audit import Auditor, report
 from worker.check import check
 from worker.contract.speaker import from_record
@@ -41,26 +32,17 @@ from worker.enrollment.errors import RetryLaterError
 from worker.enrollment.record import SpeakerId
 from worker.feed import Feeder
 from worker.feed import Ways as Feeding
-from worker.fetch import Fetcher
-from worker.gallery import Gallery
+from worker.furnishing import api_of, connected, journal_of, opened, store_of
 from worker.intake import Intake
 from worker.leading import Leading
-from worker.measuring import Measuring
 from worker.piece import Taking
-from worker.queue.connect import client, close, wait_until_there
-from worker.queue.jobs import Queue, queue_name
+from worker.queue.jobs import Queue
 from worker.queue.leasing import LeasingWorker
 from worker.store import keys
-from worker.store.batches import Batches
 from worker.store.endpoints import Endpoints
 from worker.store.events import Bell, EventLog
-from worker.store.journal import Journal
 from worker.store.manifests import Manifests
-from worker.store.objects import ObjectStore
 from worker.store.policy import policy_of
-from worker.store.status import StatusStore
-from worker.store.voices import VoiceStore
-from worker.voices import Voices
 from worker.workshop import Workshop, utc_now
 
 _log = structlog.get_logger()
@@ -74,93 +56,24 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
     if not settings.webhook.token_key.get_secret_value():
         raise SettingsError("VOXROLL_WEBHOOK_TOKEN_KEY is not set: the front door and the worker need the same one")
     async with opened(settings) as (shop, redis):
-        _log.info("worker.started", account=settings.account, api=settings.api.base_url)
-        health = asyncio.ensure_future(_tell_health(redis, settings))
-        led = asyncio.gather(_deliver(shop, redis, stop=stop), _feed(shop, redis, stop=stop))
-        try:
-            await _build(shop, redis, stop=stop).main()
-        finally:
-            health.cancel()
-            stop.set()
-            await led
-            with contextlib.suppress(RedisError, OSError):
-                await redis.delete(keys.health(settings.account))
+        await work(shop, redis, stop)
+
+
+async def work(shop: Workshop, redis: ArqRedis, stop: asyncio.Event) -> None:
+    """Work in a furnished workshop until `stop`."""
+    settings = shop.settings
+    _log.info("worker.started", account=settings.account, api=settings.api.base_url)
+    health = asyncio.ensure_future(_tell_health(redis, settings))
+    led = asyncio.gather(_deliver(shop, redis, stop=stop), _feed(shop, redis, stop=stop))
+    try:
+        await _build(shop, redis, stop=stop).main()
+    finally:
+        health.cancel()
+        stop.set()
+        await led
+        with contextlib.suppress(RedisError, OSError):
+            await redis.delete(keys.health(settings.account))
     _log.info("worker.stopped")
-
-
-@contextlib.asynccontextmanager
-async def opened(settings: Settings) -> AsyncIterator[tuple[Workshop, ArqRedis]]:
-    """The workshop with everything in it, closed at the end."""
-    async with contextlib.AsyncExitStack() as stack:
-        redis, http = await stack.enter_async_context(connected(settings))
-        decoders = stack.enter_context(Decoders())
-        threads = stack.enter_context(ThreadPoolExecutor(settings.worker.threads, thread_name_prefix="preflight"))
-        folder = await asyncio.to_thread(_models, settings)
-        voice = await asyncio.to_thread(Voice.load, folder)
-        yield furnished(settings, redis=redis, http=http, voice=voice, threads=threads, decoders=decoders), redis
-
-
-@contextlib.asynccontextmanager
-async def connected(settings: Settings) -> AsyncIterator[tuple[ArqRedis, aiohttp.ClientSession]]:
-    """Redis, which answers, and a session for calls to the API."""
-    async with contextlib.AsyncExitStack() as stack:
-        redis = client(settings.redis, queue_name=queue_name(settings.account))
-        stack.push_async_callback(close, redis)
-        await wait_until_there(redis, settings.redis)
-        timeout = aiohttp.ClientTimeout(total=settings.api.timeout.total_seconds(), sock_connect=10)
-        http = aiohttp.ClientSession(timeout=timeout, headers={"User-Agent": "Voxroll/0.1"})
-        yield redis, await stack.enter_async_context(http)
-
-
-def _models(settings: Settings) -> Path:
-    return model.ensure(
-        settings.cache_dir, name=settings.engine.model, progress=lambda line: _log.info("model.preparing", step=line)
-    )
-
-
-def furnished(  # noqa: PLR0913  each is one part
-    settings: Settings,
-    *,
-    redis: ArqRedis,
-    http: aiohttp.ClientSession,
-    voice: Voice,
-    threads: ThreadPoolExecutor,
-    decoders: Decoders,
-) -> Workshop:
-    """A workshop of these parts."""
-    objects = ObjectStore(settings)
-    return Workshop(
-        settings=settings,
-        store=_store(settings, redis),
-        journal=_journal(settings, redis),
-        batches=Batches(redis, account=settings.account, events_kept=settings.retention.events),
-        queue=Queue(redis, account=settings.account),
-        objects=objects,
-        api=_api(settings, redis, http),
-        fetcher=Fetcher(objects, intake=settings.intake),
-        voice=voice,
-        voices=Voices(objects, Gallery(VoiceStore(redis, account=settings.account), voice), voice=voice),
-        rules=Rules.for_profile(settings.profile),
-        threads=threads,
-        measuring=Measuring(threads, places=settings.worker.threads),
-        decoders=decoders,
-        policy=policy_of(settings),
-    )
-
-
-def _store(settings: Settings, redis: ArqRedis) -> StatusStore:
-    return StatusStore(
-        redis, account=settings.account, policy=policy_of(settings), events_kept=settings.retention.events
-    )
-
-
-def _journal(settings: Settings, redis: ArqRedis) -> Journal:
-    kept = settings.retention
-    return Journal(redis, account=settings.account, keep=kept.journal, most_bytes=kept.journal_bytes)
-
-
-def _api(settings: Settings, redis: ArqRedis, http: aiohttp.ClientSession) -> EnrollmentApi:
-    return EnrollmentApi.over(redis, http, account=settings.account, api=settings.api)
 
 
 def _build(shop: Workshop, redis: ArqRedis, *, stop: asyncio.Event) -> LeasingWorker:
@@ -231,10 +144,10 @@ async def _audit(settings: Settings, _stop: asyncio.Event) -> int:
     """Print every exception as a line of JSON, now and then how far it is, in the end the sums."""
     async with connected(settings) as (redis, http):
         auditor = Auditor(
-            store=_store(settings, redis),
-            journal=_journal(settings, redis),
+            store=store_of(settings, redis),
+            journal=journal_of(settings, redis),
             queue=Queue(redis, account=settings.account),
-            api=_api(settings, redis, http),
+            api=api_of(settings, redis, http),
             policy=policy_of(settings),
             now=utc_now,
             pause=asyncio.sleep,
@@ -253,7 +166,7 @@ async def _migrate(settings: Settings, stop: asyncio.Event) -> int:
     source = settings.model_copy(update={"account": sys.argv[-1]})
     async with opened(settings) as (shop, redis):
         return await migrating.run(
-            shop, _store(source, redis), work=lambda over: _build(shop, redis, stop=over).main(), stop=stop
+            shop, store_of(source, redis), work=lambda over: _build(shop, redis, stop=over).main(), stop=stop
         )
 
 

@@ -1,7 +1,6 @@
 """The audio of a sample: as it is kept, or cut once more from its recording by its recipe, to the very bytes."""
 
 import hashlib
-import tempfile
 from pathlib import Path
 
 from engine.voice.failure import VoiceFailure
@@ -27,16 +26,15 @@ async def clip_of(shop: Workshop, clip: Clip) -> bytes | None:
 
 
 async def _cut(shop: Workshop, clip: Clip) -> bytes | None:
-    with tempfile.TemporaryDirectory(prefix="voxroll-") as folder:
-        try:
-            path = await shop.fetcher.fetch(clip.recipe.source, to=Path(folder) / "recording")
+    try:
+        async with shop.fetcher.at_hand(clip.recipe.source) as path:
             return await shop.measuring.run(_cut_from, shop, path, clip, is_urgent=False)
-        except (RejectError, VoiceFailure):
+    except (RejectError, VoiceFailure):
+        return None
+    except RetryLaterError as error:
+        if error.code.startswith("source_"):
             return None
-        except RetryLaterError as error:
-            if error.code.startswith("source_"):
-                return None
-            raise
+        raise
 
 
 def _cut_from(shop: Workshop, path: Path, clip: Clip) -> bytes:

@@ -4,6 +4,9 @@ Bounded in bytes and time; over http only public addresses are spoken to, withou
 """
 
 import asyncio
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -27,6 +30,15 @@ class Fetcher:
             redirects=0,
             settings="VOXROLL_INTAKE",
         )
+
+    @asynccontextmanager
+    async def at_hand(self, source: str) -> AsyncIterator[Path]:
+        """The recording as a local file while the block lasts; a file is read where it lies. Raises as `fetch`."""
+        if urlsplit(source).scheme == "file":
+            yield await self.fetch(source, to=Path())
+            return
+        with tempfile.TemporaryDirectory(prefix="voxroll-") as folder:
+            yield await self.fetch(source, to=Path(folder) / "recording")
 
     async def fetch(self, source: str, *, to: Path) -> Path:
         """The recording as a local file: `to`, with its ending where only that tells what it is, or the file itself.

@@ -58,6 +58,8 @@ async def judge(shop: Workshop, record: Record, sample: Sample) -> list[Judgemen
     compared = (record.speaker_id, sample.recording_id, *(one.recording_id for one in heard))
     if sample.is_released or was_applied(sample) or left_no_trace or shop.passed.known(compared):
         return []
+    if not heard and shop.settings.worker.same_voice == "off":
+        return []
     new = await shop.voices.print_of(sample)
     if new is None:
         return []
@@ -114,8 +116,7 @@ async def _different_voice(shop: Workshop, sample: Sample, *, new: Print, known:
 
 
 async def _same_voice(shop: Workshop, record: Record, sample: Sample, *, new: Print) -> list[Judgement]:
-    policy = shop.settings.worker.same_voice
-    match = None if policy == "off" else await shop.voices.gallery.match(new, but=record.speaker_id)
+    match = await shop.voices.gallery.match(new, but=record.speaker_id)
     if match is None:
         return []
     score, threshold = round(match.score, 3), round(match.threshold, 3)
@@ -135,4 +136,4 @@ async def _same_voice(shop: Workshop, record: Record, sample: Sample, *, new: Pr
         value=score,
         limit=threshold,
     )
-    return [conflict, held] if policy == "hold" else [conflict]
+    return [conflict, held] if shop.settings.worker.same_voice == "hold" else [conflict]

@@ -15,7 +15,7 @@ from worker.store.batches import Fate, OnExisting, Plan
 from worker.store.manifests import Problem, source_of
 from worker.store.status import StatusStore
 
-_AT_ONCE = 16  # speakers at one time: connections are for others too
+_AT_ONCE = 50  # speakers at one time: others want to be answered too
 
 
 class Refusal(NamedTuple):

@@ -5,7 +5,6 @@ spent here. What computes runs in a thread, and what decodes in a process that m
 """
 
 import hashlib
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +14,7 @@ from engine.voice.failure import VoiceFailure
 from engine.voice.recording import Recording
 from worker.enrollment.errors import RejectError, RetryLaterError
 from worker.enrollment.facts import Fact, SampleReady, SampleRejected
-from worker.enrollment.record import Measures, Recipe, RecordingId, Sample, SpeakerId
+from worker.enrollment.record import Measures, Recipe, Record, RecordingId, Sample, SpeakerId
 from worker.enrollment.states import is_urgent
 from worker.likeness import known_voice, repeated_recording
 from worker.store.objects import CLIPS, folder_of
@@ -42,7 +41,7 @@ async def prepare(shop: Workshop, speaker_id: SpeakerId, recording_id: Recording
         await shop.go_on(record)  # an earlier run may have ended between store and queue
         return "no_news"
     try:
-        fact = await _fact(shop, speaker_id, sample)
+        fact = await _fact(shop, record, sample)
     except RejectError as error:
         fact = SampleRejected(at=shop.now(), recording_id=recording_id, code=error.code, message=error.message)
     except RetryLaterError as error:
@@ -57,12 +56,11 @@ async def prepare(shop: Workshop, speaker_id: SpeakerId, recording_id: Recording
     return getattr(fact, "code", "ready")
 
 
-async def _fact(shop: Workshop, speaker_id: SpeakerId, sample: Sample) -> Fact:
-    record = (await shop.store.get(speaker_id)).record
+async def _fact(shop: Workshop, record: Record, sample: Sample) -> Fact:
+    speaker_id = record.speaker_id
     known = await known_voice(shop, record, sample)
     search = preflight.Search(channel=sample.channel, known=known)
-    with tempfile.TemporaryDirectory(prefix="voxroll-") as folder:
-        path = await shop.fetcher.fetch(sample.source, to=Path(folder) / "recording")
+    async with shop.fetcher.at_hand(sample.source) as path:
         try:
             found = await shop.measuring.run(_find, shop, path, search, is_urgent=is_urgent(record))
         except VoiceFailure as failure:

@@ -52,7 +52,8 @@ async def submit(shop: Workshop, speaker_id: SpeakerId) -> str:
         await shop.tell(speaker_id, _lost(sample, at=shop.now()))
         return "clip_lost"
     started = _started(shop, stored.record, sample)
-    if await shop.store.apply_to(stored, started) is None:
+    before = await shop.store.apply_to(stored, started)
+    if before is None:
         raise RetryLaterError("superseded", "the record changed meanwhile", after=timedelta())
     point("submit.started")
     await shop.batches.spent(stored.record)
@@ -65,7 +66,7 @@ async def submit(shop: Workshop, speaker_id: SpeakerId) -> str:
     )
     reply = await shop.api.submit(submission, leave=leave)
     point("submit.called")
-    await shop.tell(speaker_id, *_facts(reply, started, at=shop.now()))
+    await shop.tell(speaker_id, *_facts(reply, started, at=shop.now()), seen=before)
     point("submit.told")
     return type(reply).__name__.lower()
 

@@ -23,7 +23,7 @@ from worker.queue.jobs import Job, Queue
 from worker.store.batches import Batches
 from worker.store.journal import Journal
 from worker.store.objects import ObjectStore
-from worker.store.status import StatusStore
+from worker.store.status import StatusStore, Stored
 from worker.voices import Voices
 
 _WINDOWS_MOST = 64  # stretches found lately with their prints, of up to 100 KB: a repeated run doesn't search again
@@ -60,19 +60,20 @@ class Workshop:
     passed: Recent[tuple[str, ...], bool] = field(default_factory=lambda: Recent(_PASSED_MOST))
     now: Callable[[], datetime] = utc_now
 
-    async def tell(self, speaker_id: SpeakerId, *facts: Fact) -> Record:
+    async def tell(self, speaker_id: SpeakerId, *facts: Fact, seen: Stored | None = None) -> Record:
         """Write facts down, then queue what follows from them: store first, queue second.
 
         A voice goes into the gallery before the fact that its sample was applied: who is cut short between the two does
         both again. Where the speaker was erased meanwhile, it is taken out again, whatever the answer is in the end.
+        `seen` is the record as it was read lately, if it was.
         """
         answers = [fact for fact in facts if isinstance(fact, Answered)]
         applied = [fact for fact in answers if fact.outcome is AttemptOutcome.APPLIED]
         if applied:
-            record = (await self.store.get(speaker_id)).record
-            counts = [fact.recording_id for fact in applied if era_of(fact.attempt_id) == record.era]
-            await self.voices.learn(record, counts)
-        stored = await self.store.apply(speaker_id, *facts)
+            seen = seen or await self.store.get(speaker_id)
+            counts = [fact.recording_id for fact in applied if era_of(fact.attempt_id) == seen.record.era]
+            await self.voices.learn(seen.record, counts)
+        stored = await self.store.apply(speaker_id, *facts, seen=seen)
         if answers and stored.record.erased_at:
             await self.voices.forget(speaker_id)
         point("facts.stored")

@@ -20,8 +20,8 @@ from config.settings import Settings
 from engine.service.app import create_app as create_engine
 from tests.support.serving import bound, serving, url_of
 from webhook.app import create_app as create_door
-from worker.__main__ import opened
 from worker.enrollment.record import Record, SpeakerId
+from worker.furnishing import opened
 from worker.store import keys
 from worker.workshop import Workshop
 

@@ -33,6 +33,11 @@ class ValkeyProcess:
     def url(self) -> str:
         return f"unix://{self._socket}"
 
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
     def start(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
         options = {"port": "0", "unixsocket": str(self._socket), "dir": str(self.folder), "save": ""}

@@ -9,9 +9,9 @@ from config.settings import Settings
 from engine.voice.apart import Decoders
 from engine.voice.voice import Voice
 from tests.support.lives import MEASURES, recipe
-from worker.__main__ import connected, furnished
 from worker.enrollment.facts import RecordingPlanned, SampleReady
 from worker.enrollment.record import Record, RecordingId, SpeakerId
+from worker.furnishing import connected, furnished
 from worker.workshop import Workshop
 
 

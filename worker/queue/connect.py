@@ -14,12 +14,20 @@ from redis.exceptions import DataError, RedisError
 from config.process import UnavailableError
 from config.settings import Redis as RedisSettings
 from worker.queue.jobs import dumps, loads
+from worker.queue.together import TogetherRedis
 
 _PATIENCE_S = 5.0  # a server that is starting, or loading its append-only file, answers within this or is waited for
 
 
-def client(settings: RedisSettings, *, queue_name: str, connections: int = 50) -> ArqRedis:
-    """A client whose every wait is bounded. It connects on first use."""
+def client(settings: RedisSettings, *, queue_name: str, connections: int = 50, together: bool = False) -> ArqRedis:
+    """A client whose every wait is bounded. It connects on first use.
+
+    Args:
+        settings: where Redis is.
+        queue_name: arq's default.
+        connections: at most.
+        together: commands of one moment share a pipeline, for a process that does much at one time.
+    """
     timeout_s = settings.timeout.total_seconds()
     pool = BlockingConnectionPool.from_url(
         settings.url.get_secret_value(),
@@ -32,7 +40,8 @@ def client(settings: RedisSettings, *, queue_name: str, connections: int = 50) -
         retry_on_error=[RedisConnectionError],
     )
     pool.connection_class = type("PackedConnection", (_PackedInC, pool.connection_class), {})
-    return ArqRedis(pool, job_serializer=dumps, job_deserializer=loads, default_queue_name=queue_name)
+    kind = TogetherRedis if together else ArqRedis
+    return kind(pool, job_serializer=dumps, job_deserializer=loads, default_queue_name=queue_name)
 
 
 class _PackedInC:

@@ -41,19 +41,35 @@ class Call:
 async def run(redis: Redis, calls: Sequence[Call]) -> list[Any]:
     """Run scripts one after the other, in one round trip; returns their answers.
 
+    A script that the server has not loaded (it is new, or was flushed) is run by a second round trip; the others are
+    not run again.
+
     Raises:
         RedisError, OSError: Redis did not answer. What it did of the calls is not known.
     """
-    try:
-        return await _send(redis, calls)
-    except NoScriptError:  # a new server, or a flushed one
-        for script in {call.script for call in calls}:
+    answers = await _send(redis, calls)
+    unknown = [number for number, answer in enumerate(answers) if isinstance(answer, NoScriptError)]
+    if unknown:
+        for script in {calls[number].script for number in unknown}:
             await redis.script_load(script.text)
-        return await _send(redis, calls)
+        for number, answer in zip(unknown, await _send(redis, [calls[number] for number in unknown]), strict=True):
+            answers[number] = answer
+    if failed := next((answer for answer in answers if isinstance(answer, Exception)), None):
+        raise failed
+    return answers
 
 
 async def _send(redis: Redis, calls: Sequence[Call]) -> list[Any]:
+    if len(calls) == 1:  # not in a pipeline of its own: a client may send it with others
+        return [await _told(redis, calls[0])]
     async with redis.pipeline(transaction=False) as pipe:
         for call in calls:
             pipe.evalsha(call.script.sha, len(call.keys), *call.keys, *call.args)
-        return list(await pipe.execute())
+        return list(await pipe.execute(raise_on_error=False))
+
+
+async def _told(redis: Redis, call: Call) -> Any:
+    try:
+        return await redis.evalsha(call.script.sha, len(call.keys), *call.keys, *call.args)  # type: ignore[misc]  # typed for both clients
+    except NoScriptError as unknown:
+        return unknown

@@ -6,8 +6,9 @@ Record, indexes, due time and events change in one script, so a crash leaves eit
 
 import json
 from collections.abc import Collection
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from importlib import resources
 
 from redis.asyncio import Redis
@@ -23,6 +24,7 @@ from worker.store.codec import packed, unpacked
 from worker.store.fields import read_fields
 from worker.store.listing import Listing, Wanted, indexes_of
 
+_READ_LATELY = 512  # records of some KB
 _COMMIT = resources.files("worker.store").joinpath("commit.lua").read_text()
 
 
@@ -59,13 +61,14 @@ class StatusStore:
         self._events_kept = events_kept
         self._listing = Listing(redis, account=account)
         self._commit_script = redis.register_script(_COMMIT)
+        self._unpacked = lru_cache(_READ_LATELY)(unpacked)  # most were read a moment ago, and records don't change
 
     async def get(self, speaker_id: SpeakerId) -> Stored:
         """The speaker's record; an empty one of version 0 if there is none."""
         version, blob = await read_fields(self._redis, keys.speaker(self._account, speaker_id), "version", "record")
         if version is None or blob is None:
             return Stored(Record(speaker_id=speaker_id), 0)
-        return Stored(unpacked(blob), int(version))
+        return Stored(self._unpacked(blob), int(version))
 
     async def many(self, speaker_ids: Collection[SpeakerId]) -> dict[SpeakerId, Record]:
         """The records of several speakers in one round trip; who has none is left out."""
@@ -73,15 +76,22 @@ class StatusStore:
             for speaker_id in speaker_ids:
                 pipe.hget(keys.speaker(self._account, speaker_id), "record")
             blobs = await pipe.execute()
-        return {speaker_id: unpacked(blob) for speaker_id, blob in zip(speaker_ids, blobs, strict=True) if blob}
+        found = zip(speaker_ids, blobs, strict=True)
+        return {speaker_id: self._unpacked(blob) for speaker_id, blob in found if blob}
 
-    async def apply(self, speaker_id: SpeakerId, *facts: Fact) -> Stored:
-        """Add facts to the record, however many others write at the same time; no news costs no write."""
+    async def apply(self, speaker_id: SpeakerId, *facts: Fact, seen: Stored | None = None) -> Stored:
+        """Add facts to the record, however many others write at the same time; no news costs no write.
+
+        Args:
+            speaker_id: whose record.
+            facts: to add.
+            seen: the record as it was read lately, if it was: it need not be read again if it is still that.
+        """
         while True:
-            stored = await self.get(speaker_id)
-            after = await self.apply_to(stored, *facts)
+            after = await self.apply_to(seen or await self.get(speaker_id), *facts)
             if after is not None:
                 return after
+            seen = None
 
     async def apply_to(self, stored: Stored, *facts: Fact) -> Stored | None:
         """Add facts to the record as it was read; None if somebody else has changed it since."""
@@ -148,9 +158,7 @@ class StatusStore:
 
 
 def _event_json(event: Event, *, at: datetime) -> str:
-    return json.dumps(
-        {"type": event.name, "at": at.isoformat(), **asdict(event)["fields"], "speakerId": event.speaker_id}
-    )
+    return json.dumps({"type": event.name, "at": at.isoformat(), **event.fields, "speakerId": event.speaker_id})
 
 
 def _ms(at: datetime) -> int:

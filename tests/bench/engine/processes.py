@@ -1,7 +1,6 @@
 """The engine as processes for a measurement, over a fresh Valkey, and what they cost."""
 
 import contextlib
-import os
 import socket
 import subprocess
 import sys
@@ -15,14 +14,13 @@ import aiohttp
 from pydantic import SecretStr
 
 from config.settings import Engine, Redis, Settings
+from tests.bench.processes import cpu_s, end, resident_mb
 from tests.support.process import environment
 from tests.support.serving import bound, url_of
 from tests.support.valkey import running_valkey
 from tests.support.waiting import until
 
 _KEY = SecretStr("k" * 48)
-_END_S = 30
-_TICKS = os.sysconf("SC_CLK_TCK")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +45,11 @@ class Running:
 
     def cpu_s(self) -> float:
         """Processor time that all of them have spent."""
-        return sum(_cpu_s(process.pid) for process in self.processes.values())
+        return sum(cpu_s(process.pid) for process in self.processes.values())
 
     def memory_mb(self) -> dict[str, float]:
         """Resident memory of each."""
-        return {name: round(_resident_mb(process.pid), 1) for name, process in self.processes.items()}
+        return {name: round(resident_mb(process.pid), 1) for name, process in self.processes.items()}
 
 
 @asynccontextmanager
@@ -106,17 +104,8 @@ def _start(
         more["VOXROLL_ENGINE_FD"] = str(descriptors[0])
     env = environment(settings, VOXROLL_LOG_LEVEL="warning", **more)
     process = subprocess.Popen([sys.executable, "-m", module], env=env, pass_fds=descriptors)
-    stack.callback(_end, process)
+    stack.callback(end, process)
     return process
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    process.terminate()
-    try:
-        process.wait(_END_S)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
 
 
 async def _ready(url: str, *, said: str) -> None:
@@ -129,13 +118,3 @@ async def _ready(url: str, *, said: str) -> None:
             return False
 
         await until(is_ready, within_s=120)
-
-
-def _cpu_s(pid: int) -> float:
-    words = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(words[11]) + int(words[12])) / _TICKS
-
-
-def _resident_mb(pid: int) -> float:
-    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmRSS:"))

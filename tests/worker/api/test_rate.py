@@ -13,9 +13,9 @@ import pytest
 from config.settings import Settings
 from tests.support.engine import Rc, running_engine
 from tests.support.line import credential
-from worker.__main__ import connected
 from worker.api.client import EnrollmentApi
 from worker.enrollment.errors import RetryLaterError
+from worker.furnishing import connected
 
 _CALLS, _PENALTY_S = 20, 1.0
 _PROPAGATION_S = 0.2  # between a 429 and all workers' knowing: a round trip to Redis, on a busy machine
