@@ -11,7 +11,7 @@ import json
 import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from config.points import point
@@ -30,6 +30,7 @@ from worker.workshop import Workshop
 _PAGE = 100
 _AT_ONCE = 8  # speakers whose clips are copied at one time
 _WAIT_S = 0.25
+_SOME_DAY = datetime.max.replace(tzinfo=UTC)  # everybody who is not settled is due until then
 
 
 async def run(
@@ -76,7 +77,7 @@ class Migration:
                 await asyncio.gather(*map(self._move, few))
                 self._looked_at += len(few)
                 yield await self._progress(total)
-        while await self._under_way():
+        while await self._shop.store.due(now=_SOME_DAY, limit=1):  # erased ones too, until nothing of them is left
             if self._stop.is_set():
                 return
             yield await self._progress(total)
