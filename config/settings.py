@@ -31,6 +31,10 @@ def _secrets(value: object) -> object:
     return tuple(filter(None, (part.strip() for part in value.split(",")))) if isinstance(value, str) else value
 
 
+def _words(value: object) -> object:
+    return tuple(filter(None, re.split(r"[,\s]+", value))) if isinstance(value, str) else value
+
+
 def _folders(value: object) -> object:
     return tuple(value.split(os.pathsep)) if isinstance(value, str) else value
 
@@ -167,6 +171,11 @@ class Engine(_Concern):
         "goes on.",
     )
     lease: Duration = Field(timedelta(seconds=10), description="A killed engine's jobs run again after this long.")
+    forget_within: Duration = Field(
+        timedelta(hours=1),
+        description="After a voice is erased Redis rewrites its append-only file within this time, so that the file "
+        "holds nothing of it. 0: never, for a Redis that others look after.",
+    )
     media_max_bytes: int = Field(256 * _MIB, gt=0, description="Largest recording fetched from a contentUri.")
     media_timeout: Duration = Field(
         timedelta(seconds=60), le=timedelta(minutes=10), description="Longest time to fetch a contentUri."
@@ -210,6 +219,11 @@ class Intake(_Concern):
         "Unset: anywhere while the front door listens on loopback only, nowhere otherwise.",
     )
     allow_private: bool = Field(False, description="Fetch recordings from private and loopback addresses too.")
+    buckets: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_words)] = Field(
+        (),
+        description="Buckets, or folders in them, that recordings may be named in, separated by commas: "
+        "s3://calls,gs://archive/2026. Read with the worker's own credentials. Empty: none.",
+    )
     scan_limit: Duration = Field(timedelta(minutes=30), description="So much of a recording is searched for speech.")
 
 
@@ -230,6 +244,16 @@ class Worker(_Concern):
     batch_speakers: int = Field(
         500, ge=1, description="Speakers of one batch under way at one time; its other rows wait in the manifest."
     )
+    voice_key: SecretStr = Field(
+        SecretStr(""),
+        description="Key that the voices in the gallery and the prints beside clips are sealed under, 32+ characters; "
+        "`voxroll up` makes one. Whoever loses it can't tell voices of before apart any more.",
+    )
+    former_voice_keys: Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_secrets)] = Field(
+        (),
+        description="Earlier ones, separated by commas: what they sealed can still be opened. "
+        "`voxroll worker --reseal` seals everything under the current key; then they can go.",
+    )
     same_voice: Literal["warn", "hold", "off"] = Field(
         "warn",
         description="Before a speaker's first sample is submitted, look for one who sounds the same: `warn` by an "
@@ -246,6 +270,10 @@ class Retention(_Concern):
     )
     events: int = Field(1_000_000, gt=0, description="Events kept in the stream.")
     jobs: Duration = Field(timedelta(days=7), description="The engine's job results (the contract says 7 days).")
+    batches: Duration = Field(
+        timedelta(days=90),
+        description="Batches that have ended, or rest, after their last change: manifests, problems and counters.",
+    )
 
 
 class Endpoints(_Concern):
@@ -310,6 +338,11 @@ class Settings(BaseSettings):
         keys += [("WEBHOOK_FORMER_TOKEN_KEYS", key) for key in self.webhook.former_token_keys]
         keys += [("ENGINE_VOICE_KEY", self.engine.voice_key)]
         keys += [("ENGINE_FORMER_VOICE_KEYS", key) for key in self.engine.former_voice_keys]
+        keys += [("WORKER_VOICE_KEY", self.worker.voice_key)]
+        keys += [("WORKER_FORMER_VOICE_KEYS", key) for key in self.worker.former_voice_keys]
+        for bucket in self.intake.buckets:
+            if not re.fullmatch(r"(?:s3|gs|az)://[A-Za-z0-9][A-Za-z0-9._-]+(?:/.*)?", bucket):
+                raise ValueError(f"VOXROLL_INTAKE_BUCKETS: {bucket[:80]!r} is no s3://, gs:// or az:// address")
         for name, key in keys:
             if 0 < len(key.get_secret_value()) < _KEY_CHARS:
                 raise ValueError(f"VOXROLL_{name}: a key has fewer than {_KEY_CHARS} characters")

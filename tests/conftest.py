@@ -11,7 +11,7 @@ import redis as redis_sync
 from arq.connections import ArqRedis
 from pydantic import SecretStr
 
-from config.settings import Api, Engine, Redis, Settings, Webhook
+from config.settings import Api, Engine, Redis, Settings, Webhook, Worker
 from tests.support.keys import unexplained
 from tests.support.valkey import ValkeyProcess
 from worker.queue.connect import client, close
@@ -42,6 +42,7 @@ def settings(valkey: ValkeyProcess, tmp_path: Path) -> Settings:
         api=Api(client_secret=KEY, timeout=timedelta(seconds=10)),
         webhook=Webhook(token_key=KEY),
         engine=Engine(client_secret=KEY, token_key=KEY, voice_key=KEY),
+        worker=Worker(voice_key=KEY),
     )
 
 

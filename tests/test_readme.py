@@ -4,7 +4,7 @@ import re
 import runpy
 from pathlib import Path
 
-from engine.voice.refusals import ADVICE, CODES
+from engine.voice.codes import ADVICE, CODES
 from worker.enrollment.states import MOVES, SampleState
 
 _ROOT = Path(__file__).resolve().parents[1]

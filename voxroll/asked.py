@@ -11,7 +11,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from engine.voice.failure import VoiceFailure
+from engine.voice.refusals import clock
 from worker.contract import manifest
+from worker.contract.fields import WHOLE, Stretch
 from worker.contract.rows import BadRow, Row
 
 _SUFFIXES = frozenset(
@@ -40,6 +42,7 @@ _SUFFIXES = frozenset(
 )
 
 
+UNLOOKED = "unreadable_source"  # of a recording that lies somewhere else
 _SHOWN = 200
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 
@@ -52,6 +55,7 @@ class Asked:
         file: as it was named, or found in a folder; the manifest, of a row that names no file.
         line: of the manifest that names it; None where it was named otherwise.
         channel: the speaker is on, from 0, where the manifest says so.
+        stretch: in which the sample is looked for.
         speaker_id: whose voice it is, likewise.
         refusal: why there is no file to look at.
     """
@@ -59,13 +63,19 @@ class Asked:
     file: Path
     line: int | None = None
     channel: int | None = None
+    stretch: Stretch = WHOLE
     speaker_id: str | None = None
     refusal: VoiceFailure | None = None
 
     @property
     def row(self) -> str:
-        """What its name needs to tell it from others of the same file: the line of a row that names no file."""
-        return f":{self.line}" if self.refusal and self.line is not None else ""
+        """What its name needs to tell it from others of the same file: the line of a row without one, the stretch."""
+        if self.refusal and self.line is not None:
+            return f":{self.line}"
+        start_s, end_s = self.stretch.start_s, self.stretch.end_s
+        if end_s is not None:
+            return f" {clock(start_s)} to {clock(end_s)}"
+        return f" from {clock(start_s)}" if start_s else ""
 
 
 def readable(file: Path) -> str:
@@ -102,11 +112,17 @@ def of_row(path: Path, row: Row | BadRow) -> Asked:
     if row.consent is False:
         why = f"line {row.line}, consent: the speaker has not agreed; nothing is done with the recording"
         return Asked(file=path, line=row.line, speaker_id=row.speaker_id, refusal=VoiceFailure("no_consent", why))
-    asked = Asked(file=path.parent / row.source, line=row.line, channel=row.channel, speaker_id=row.speaker_id)
+    asked = Asked(
+        file=path.parent / row.source,
+        line=row.line,
+        channel=row.channel,
+        stretch=row.stretch,
+        speaker_id=row.speaker_id,
+    )
     if not is_address(row.source):
         return asked
     why = f"{row.source[:_SHOWN]} is an address, and this looks at files alone; download it and name the file"
-    return replace(asked, file=path, refusal=VoiceFailure("unreadable_source", why))
+    return replace(asked, file=path, refusal=VoiceFailure(UNLOOKED, why))
 
 
 def _inside(folder: Path) -> list[Path]:

@@ -19,12 +19,12 @@ _POLL_S = (0.2, 2.0)  # first and longest pause between two looks at a batch
 class Batching(Door):
     """The part of a client that deals with batches."""
 
-    async def run(self, manifest: Path, *, folder: Path, **options: str) -> Batch:
+    async def run(self, manifest: Path, *, folder: Path | str, **options: str) -> Batch:
         """Hand a manifest in; the same content with the same options is the same batch.
 
         Args:
             manifest: CSV, JSON lines or a JSON document.
-            folder: that paths in it count from.
+            folder: that paths in it count from; it may be one of a bucket.
             options: `name`, `onExisting`, `quality`, `samples`, `until`, `budget`.
 
         Raises:
@@ -70,6 +70,10 @@ class Batching(Door):
             CommandError: `batch_running` while it is not at its end: cancel it first.
         """
         return await self.change_batch(batch_id, "rollback")
+
+    async def forget_batch(self, batch_id: str) -> None:
+        """Forget a batch that has ended: manifest, problems, counters; `batch_working` where it has not."""
+        await self.ask("DELETE", _path(batch_id))
 
     async def watch_batch(self, batch_id: str) -> AsyncIterator[Batch]:
         """The batch now and again, ever less often, until it rests or has ended."""

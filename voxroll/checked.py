@@ -14,6 +14,7 @@ from engine.voice.speech import Span
 from voxroll.asked import readable
 from voxroll.checking import Verdict
 from voxroll.heard import Channel, Heard
+from worker.contract.fields import WHOLE, Stretch
 
 
 def document(verdicts: Sequence[Verdict], *, seconds: float) -> dict[str, Any]:
@@ -40,6 +41,7 @@ def wire(verdict: Verdict) -> dict[str, Any]:
     told: dict[str, Any] = {"file": readable(asked.file), "usable": verdict.refusal is None}
     told |= {"line": asked.line} if asked.line is not None else {}
     told |= {"speakerId": asked.speaker_id} if asked.speaker_id is not None else {}
+    told |= {"stretch": _part(asked.stretch)} if asked.stretch != WHOLE else {}
     told |= _refusal(verdict.refusal) if verdict.refusal else {"advice": list(verdict.advice)}
     if verdict.windows:
         best = _window(verdict.windows[0])
@@ -48,6 +50,10 @@ def wire(verdict: Verdict) -> dict[str, Any]:
         told |= {"audioSha256": verdict.audio_sha256, **_heard(verdict.heard)}
         told["windows"] = [_window(window) for window in verdict.windows]
     return told
+
+
+def _part(stretch: Stretch) -> dict[str, float | None]:
+    return {"startS": stretch.start_s, "endS": stretch.end_s}
 
 
 def _heard(heard: Heard) -> dict[str, Any]:

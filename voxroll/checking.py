@@ -4,8 +4,8 @@ The very rules that the worker applies before it spends a call. Nothing is sent,
 """
 
 import hashlib
-from collections import deque
-from collections.abc import Iterable, Iterator
+from collections import defaultdict, deque
+from collections.abc import Container, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from itertools import islice
@@ -14,11 +14,13 @@ from pathlib import Path
 from engine.voice import refusals
 from engine.voice.apart import DecoderError, Decoders
 from engine.voice.failure import VoiceFailure
-from engine.voice.preflight import Rules, Search, Window, mine
+from engine.voice.likeness import Print, make
+from engine.voice.preflight import Found, Rules, Search, Window, mine
 from engine.voice.recording import Recording
 from engine.voice.voice import Voice
 from voxroll.asked import Asked, readable
 from voxroll.heard import Heard, heard
+from worker.contract.fields import Stretch
 
 _AHEAD = 4  # recordings for each thread: none waits for a slow one before it
 
@@ -31,8 +33,10 @@ class Verdict:
         asked: what was to be judged.
         refusal: code, measured value, limit and way out; None where it is usable.
         heard: what it holds; None where it could not be decoded.
-        advice: what is to know of its best stretch, as codes of `refusals.ADVICE`.
+        advice: what is to know of its best stretch, as codes of `codes.ADVICE`.
         audio_sha256: of the sound that was searched, whatever container it came in; empty where `heard` is None.
+        file_sha256: of the file, likewise.
+        print_: of its best stretch, where it was asked for.
     """
 
     asked: Asked
@@ -40,6 +44,8 @@ class Verdict:
     heard: Heard | None = None
     advice: tuple[str, ...] = ()
     audio_sha256: str = ""
+    file_sha256: str = ""
+    print_: Print | None = None
 
     @property
     def file(self) -> Path:
@@ -68,6 +74,7 @@ class Judge:
         limit_s: seconds of each recording that are looked at.
         channel: the one the speaker is on, from 0, where a manifest says nothing else; None to find out.
         want: stretches to find in each.
+        compared: speakers whose recordings are compared with each other: they get prints.
     """
 
     voice: Voice
@@ -76,13 +83,14 @@ class Judge:
     limit_s: float
     channel: int | None = None
     want: int = 1
+    compared: Container[str] = ()
 
     def all_of(self, asked: Iterable[Asked], *, threads: int) -> Iterator[Verdict]:
         """Judge recordings, so many at one time, one core each; verdicts come in the order they were asked for.
 
         No more are looked for than are about to be judged: what is asked may be longer than the memory.
         """
-        known: dict[str, Asked] = {}
+        known = _Known()
         waiting, under_way = iter(asked), deque[Future[Verdict]]()
         with ThreadPoolExecutor(threads) as pool:
             try:
@@ -92,7 +100,7 @@ class Judge:
                     if not under_way:
                         return
                     verdict = under_way.popleft().result()
-                    first = known.setdefault(verdict.audio_sha256, verdict.asked) if verdict.windows else verdict.asked
+                    first = known.first(verdict)
                     yield verdict if first is verdict.asked else _repeated(verdict, first)
             finally:
                 pool.shutdown(wait=False, cancel_futures=True)
@@ -114,7 +122,7 @@ class Judge:
     def _heard(self, asked: Asked) -> Verdict:
         if asked.refusal:
             raise asked.refusal
-        reader = _Reader(self.decoders, asked.file, self.limit_s)
+        reader = _Reader(self.decoders, asked.file, asked.stretch, self.limit_s)
         channel = self.channel if asked.channel is None else asked.channel
         found = mine(self.voice, reader.read, self.rules, Search(channel=channel, want=self.want))
         return Verdict(
@@ -123,7 +131,15 @@ class Judge:
             heard=heard(found, channels=reader.channels),
             advice=refusals.advice(found.windows[0].measures, self.rules) if found.windows else (),
             audio_sha256=reader.hashes.get(found.leg.channel) or reader.hashes[0],
+            file_sha256=_sha256(asked.file),
+            print_=self._print(found) if asked.speaker_id in self.compared else None,
         )
+
+    def _print(self, found: Found) -> Print | None:
+        if not found.windows:
+            return None
+        best, began_s = found.windows[0], found.recording.start_s
+        return make(self.voice, found.recording.between(best.start_s - began_s, best.end_s - began_s))
 
 
 @dataclass(slots=True)
@@ -135,15 +151,43 @@ class _Reader:
 
     decoders: Decoders
     file: Path
+    stretch: Stretch
     limit_s: float
     channels: int = 0
     hashes: dict[int | None, str] = field(default_factory=dict)
 
     def read(self, channel: int | None) -> Recording:
-        recording = self.decoders.decode(self.file, channel=channel, limit_s=self.limit_s)
+        start_s, end_s = self.stretch.start_s, self.stretch.end_s
+        recording = self.decoders.decode(self.file, channel=channel, start_s=start_s, end_s=end_s, limit_s=self.limit_s)
         self.channels = recording.channels
         self.hashes[channel] = hashlib.sha256(recording.samples.data).hexdigest()
         return recording
+
+
+class _Known:
+    """Recordings that will do: by their sound, and by file and channel, of which stretches may be named."""
+
+    def __init__(self) -> None:
+        self._sounds: dict[str, Asked] = {}
+        self._parts: dict[tuple[str, int | None], list[Asked]] = defaultdict(list)
+
+    def first(self, verdict: Verdict) -> Asked:
+        """Which recording has its sound already; itself if none has."""
+        asked = verdict.asked
+        if not verdict.windows or verdict.heard is None:
+            return asked
+        first = self._sounds.setdefault(verdict.audio_sha256, asked)
+        if first is not asked:
+            return first
+        parts = self._parts[verdict.file_sha256, verdict.heard.channel]
+        sharing = next((one for one in parts if one.stretch.shares(asked.stretch)), asked)
+        parts += [asked] if sharing is asked else []
+        return sharing
+
+
+def _sha256(file: Path) -> str:
+    with file.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()
 
 
 def _unread(asked: Asked, code: str, message: str) -> Verdict:
@@ -152,7 +196,8 @@ def _unread(asked: Asked, code: str, message: str) -> Verdict:
 
 def _repeated(verdict: Verdict, first: Asked) -> Verdict:
     speaker, other = verdict.asked.speaker_id, first.speaker_id
-    same = f"the same sound as {readable(first.file)}"
+    is_whole = verdict.asked.stretch == first.stretch
+    same = f"{'the same sound as' if is_whole else 'shares sound with a stretch of'} {readable(first.file)}"
     if first.line is not None:
         same += f" of line {first.line}"
     if speaker and other and speaker != other:

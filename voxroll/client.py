@@ -9,10 +9,11 @@ Files are streamed, never read whole. Every failure is a `CommandError`: the fro
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -20,11 +21,12 @@ from urllib.parse import quote
 import aiohttp
 
 from voxroll.batching import Batching
-from voxroll.documents import Speaker
+from voxroll.documents import Speaker, Standing
 from voxroll.door import once
 from voxroll.failure import CommandError
 from voxroll.told import Told, read
 
+_LOOKED_UP = 500  # speakers in one request
 _POLL_S = (0.15, 2.0)  # first and longest pause between two looks at a speaker
 
 
@@ -151,6 +153,25 @@ class Client(Batching, Told):
                 return
             params["cursor"] = str(page["next"])
 
+    async def roster(self, *, min_quality: str = "Poor", batch: str | None = None) -> list[str]:
+        """Ids of all who are enrolled: identify takes each of them now; of those of a `batch`, where one is named."""
+        params = {"limit": "500", "minQuality": min_quality} | ({"batch": batch} if batch else {})
+        ids = list[str]()
+        while True:
+            page = await self.ask("GET", "/v1/roster", params=params)
+            ids += page["speakerIds"]
+            if not page.get("next"):
+                return list(dict.fromkeys(ids))
+            params["cursor"] = str(page["next"])
+
+    async def standings(self, speaker_ids: Iterable[str]) -> AsyncIterator[Standing]:
+        """How those of the speakers stand that are known, some hundreds in one request."""
+        for asked in batched(speaker_ids, _LOOKED_UP):
+            body = {"speakerIds": asked}  # without an Idempotency-Key: nothing changes, and answers needn't be kept
+            found = await self.patiently(lambda: self.ask_once("POST", "/v1/lookup", json=body))  # noqa: B023
+            for document in found["speakers"]:
+                yield read(Standing, document)
+
     async def erase(self, speaker_id: str) -> Speaker:
         """Forget a speaker for good: audio, enrollment and record; whoever is erased is never enrolled again."""
         return _speaker(await self.ask("DELETE", f"/v1/speakers/{quote(speaker_id, safe='')}"))
@@ -200,6 +221,13 @@ async def _each(orders: AsyncIterable[Order] | Iterable[Order]) -> AsyncIterator
     else:
         for order in orders:
             yield order
+
+
+def batched(items: Iterable[str], size: int) -> Iterator[list[str]]:
+    """Items, so many at a time."""
+    rest = iter(items)
+    while some := list(islice(rest, size)):
+        yield some
 
 
 def _speaker(document: dict[str, Any]) -> Speaker:

@@ -43,6 +43,8 @@ class Sample(_Document):
     outcome: str | None = None
     code: str | None = None
     message: str | None = None
+    stretch: dict[str, Any] | None = None
+    language: str | None = None
     recipe: dict[str, Any] | None = None
     measures: dict[str, Any] | None = None
     conflict: dict[str, Any] | None = None
@@ -74,6 +76,17 @@ class Speaker(_Document):
     def unused(self) -> list[Sample]:
         """The samples that were turned down, by us or by the API, set aside, or held for a person."""
         return [sample for sample in self.samples if sample.state in {"rejected", "refused", "parked", "held"}]
+
+
+class Standing(_Document):
+    """Where a speaker stands, in a few words."""
+
+    speaker_id: str
+    state: str
+    enrollment_complete: bool = False
+    goal_met: bool = False
+    total_speech_duration: float = 0.0
+    doubts: tuple[str, ...] = ()
 
 
 class Callback(_Document):
@@ -113,6 +126,8 @@ class Health(_Document):
     speakers_waiting: int = 0
     last_answer: str | None = None
     last_tried_at: datetime | None = None
+    events_waiting: int = 0
+    missed_before: datetime | None = None
 
 
 class Endpoint(_Document):
@@ -126,6 +141,17 @@ class Endpoint(_Document):
     disabled: str | None = None
     secret: str | None = None
     health: Health = Health()
+
+
+class Trace(_Document):
+    """One event, where it came from and where it goes."""
+
+    event: Event
+    told_with: tuple[dict[str, Any], ...] = ()
+    sample: Sample | None = None
+    callbacks: tuple[dict[str, Any], ...] = ()
+    speaker: dict[str, Any] | None = None
+    endpoints: tuple[dict[str, Any], ...] = ()
 
 
 class Rows(_Document):

@@ -41,13 +41,15 @@ class Channel:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Heard:
-    """A recording; the fields are those of `Found`, but for two.
+    """A recording; the fields are those of `Found`, but for three.
 
     Attributes:
+        start_s: where what was looked at begins.
         channels: how many the recording has.
         legs: those that were looked at; one where it has one, or where all hold the same sound.
     """
 
+    start_s: float
     duration_s: float
     truncated: bool
     channels: int
@@ -64,12 +66,14 @@ class Heard:
 
 def heard(found: Found, *, channels: int) -> Heard:
     """What is kept of a recording of so many channels."""
+    start_s = found.recording.start_s
     return Heard(
+        start_s=start_s,
         duration_s=found.duration_s,
         truncated=found.truncated,
         channels=channels,
         channel=found.leg.channel,
-        legs=tuple(_channel(leg) for leg in found.legs),
+        legs=tuple(_channel(leg, start_s) for leg in found.legs),
         spans=found.spans,
         music=found.music,
         tones=found.tones,
@@ -90,5 +94,6 @@ def outline(power: NDArray[np.float32], *, points: int = _POINTS) -> bytes:
     return bytes(np.clip(np.rint(scaled), 0, 100).astype(np.uint8))
 
 
-def _channel(leg: Leg) -> Channel:
-    return Channel(number=leg.channel, leakage_db=leg.leakage_db, speech=leg.spans(), outline=outline(leg.scan.power))
+def _channel(leg: Leg, start_s: float) -> Channel:
+    speech = tuple(span.later(start_s) for span in leg.spans())
+    return Channel(number=leg.channel, leakage_db=leg.leakage_db, speech=speech, outline=outline(leg.scan.power))

@@ -8,22 +8,34 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
+from statistics import median
 from typing import Any
 
 from engine.voice.voiceprint import COMPLETE_FROM_S
-from voxroll.asked import is_address
+from voxroll.asked import UNLOOKED, is_address
+from voxroll.beforehand import BLOCKED, ENROLLED, Beforehand
 from voxroll.checking import Verdict
+from voxroll.documents import Standing
 from worker.contract.rows import Row
+
+MOST_BAD = 100  # rows that can't be read are shown; all are counted
+NOBODY = Standing(speaker_id="", state="unknown")
 
 
 class Outlook(StrEnum):
     """What is to be expected of a person."""
 
     READY = "ready"
+    ENROLLED = "enrolled"
+    DOUBTFUL = "doubtful"
     SHORT = "short"
     UNSEEN = "unseen"
     UNREADABLE = "unreadable"
     BLOCKED = "blocked"
+
+
+def _unowned(row: object) -> str:
+    return f"line {row.line}, speakerId: is missing; give an id" if isinstance(row, Row) else str(row)
 
 
 @dataclass(slots=True)
@@ -35,12 +47,16 @@ class Person:
         unseen: recordings that lie at an address, where nobody has looked.
         codes: why the others will not do.
         reason: the first of these in words.
+        doubts: codes that say that it may be somebody else.
+        standing: how the front door says the person stands.
     """
 
     speech_s: list[float] = field(default_factory=list)
     unseen: int = 0
     codes: Counter[str] = field(default_factory=Counter)
     reason: str = ""
+    doubts: set[str] = field(default_factory=set)
+    standing: Standing = NOBODY
 
     def best_s(self, samples: int) -> list[float]:
         """Speech of those that would be handed in, most first."""
@@ -48,21 +64,27 @@ class Person:
 
     def short_by_s(self, samples: int) -> float:
         """Seconds of speech that are missing to a complete enrollment; 0 if none are."""
-        return max(0.0, COMPLETE_FROM_S - sum(self.best_s(samples)))
+        return max(0.0, COMPLETE_FROM_S - self.standing.total_speech_duration - sum(self.best_s(samples)))
 
     def outlook(self, samples: int) -> Outlook:
         """What is to be expected."""
+        if self.codes and set(self.codes) <= BLOCKED and not self.speech_s and not self.unseen:
+            return Outlook.BLOCKED
+        if self.doubts:
+            return Outlook.DOUBTFUL
+        if self.standing.enrollment_complete:
+            return Outlook.ENROLLED
         if self.speech_s and not self.short_by_s(samples):
             return Outlook.READY
         if self.unseen:
             return Outlook.UNSEEN
-        if self.speech_s:
-            return Outlook.SHORT
-        return Outlook.BLOCKED if set(self.codes) == {"no_consent"} else Outlook.UNREADABLE
+        return Outlook.SHORT if self.speech_s else Outlook.UNREADABLE
 
     def fewest(self, samples: int) -> int:
         """Samples after which the enrollment is complete, or all there are."""
-        total, number = 0.0, 0
+        if self.standing.enrollment_complete:
+            return 0
+        total, number = self.standing.total_speech_duration, 0
         for one in self.best_s(samples):
             if total >= COMPLETE_FROM_S:
                 break
@@ -71,7 +93,7 @@ class Person:
 
     def most(self, samples: int) -> int:
         """Samples at most."""
-        return min(samples, len(self.speech_s) + self.unseen)
+        return 0 if self.standing.goal_met else min(samples, len(self.speech_s) + self.unseen)
 
 
 @dataclass(slots=True)
@@ -80,31 +102,48 @@ class Planning:
 
     Attributes:
         samples: of one speaker at most.
+        known: what was known beforehand.
         persons: by id.
         nobody: why rows will not do that name nobody.
+        bad: the first of these in words.
     """
 
     samples: int
+    known: Beforehand = field(default_factory=Beforehand)
     persons: dict[str, Person] = field(default_factory=dict)
     nobody: Counter[str] = field(default_factory=Counter)
+    bad: list[str] = field(default_factory=list)
     rows: int = 0
 
-    def add(self, row: object, verdict: Verdict) -> bool:
-        """Add a row; whether it is worth a run."""
+    def add(self, row: object, verdict: Verdict, *, disagreement: object = None) -> bool:
+        """Add a row, and how its voice disagrees with the person's others; whether it is worth a run."""
         self.rows += 1
         if not isinstance(row, Row) or row.speaker_id is None:
             self.nobody["bad_row"] += 1
+            self.bad += [_unowned(row)] if len(self.bad) < MOST_BAD else []
             return False
-        person = self.persons.setdefault(row.speaker_id, Person())
-        if is_address(row.source) and row.consent is not False:
-            person.unseen += 1
+        person = self._person(row.speaker_id)
+        code = verdict.refusal.code if verdict.refusal else ""
+        if code == ENROLLED:
             return True
-        if verdict.refusal:
-            person.codes[verdict.refusal.code] += 1
+        if disagreement:
+            person.codes["different_voice"] += 1
+            person.doubts.add("different_voice")
+            person.reason = person.reason or f"line {row.line}: {disagreement}"
+            return True
+        if code and not (code == UNLOOKED and is_address(row.source)):
+            person.codes[code] += 1
             person.reason = person.reason or str(verdict.refusal)
             return False
-        person.speech_s.append(verdict.windows[0].measures.speech_s)
+        if verdict.windows:
+            person.speech_s.append(verdict.windows[0].measures.speech_s)
+        else:
+            person.unseen += 1
         return True
+
+    def _person(self, speaker_id: str) -> Person:
+        standing = self.known.standings.get(speaker_id, NOBODY)
+        return self.persons.setdefault(speaker_id, Person(doubts=set(standing.doubts), standing=standing))
 
     def outlooks(self) -> dict[str, int]:
         """How many persons are to be expected to come to what."""
@@ -116,10 +155,14 @@ class Planning:
         return sum((person.codes for person in self.persons.values()), self.nobody.copy())
 
     def unready(self) -> Iterator[tuple[str, Person]]:
-        """Persons who are not ready."""
-        for name, person in self.persons.items():
-            if person.outlook(self.samples) is not Outlook.READY:
-                yield name, person
+        """Persons who are not ready, those first of whom a person has to decide."""
+        for outlook in list(Outlook)[2:]:
+            yield from ((name, one) for name, one in self.persons.items() if one.outlook(self.samples) is outlook)
+
+    def _short_by(self) -> dict[str, float] | None:
+        short = [person for person in self.persons.values() if person.outlook(self.samples) is Outlook.SHORT]
+        missing = [person.short_by_s(self.samples) for person in short]
+        return {"median": round(median(missing), 1), "most": round(max(missing), 1)} if missing else None
 
     def document(self, *, calls: int, window: timedelta, price: float, scale: float = 1.0) -> dict[str, Any]:
         """The sums, wire names and all.
@@ -130,7 +173,8 @@ class Planning:
             price: of one call; 0: not known.
             scale: persons in the manifest for each that was looked at.
         """
-        creates = sum(person.most(self.samples) > 0 for person in self.persons.values())
+        new = (one for one in self.persons.values() if not one.standing.total_speech_duration)
+        creates = sum(person.most(self.samples) > 0 for person in new)
         bounds = [
             sum(how(person, self.samples) for person in self.persons.values()) for how in (Person.fewest, Person.most)
         ]
@@ -138,12 +182,18 @@ class Planning:
         hours = [
             round(number / calls * window.total_seconds() / 3600, 2) if calls else None for number in (fewest, most)
         ]
+        bad = self.known.consents.bad if self.known.consents else ()
         return {
             "rows": self.rows,
             "speakers": self.outlooks(),
+            "shortBy": self._short_by(),
             "codes": dict(self.codes().most_common()),
             "calls": {"create": round(creates * scale), "fewest": fewest, "most": most},
             "hours": {"fewest": hours[0], "most": hours[1]},
             "price": {"fewest": round(fewest * price, 2), "most": round(most * price, 2)} if price else None,
             "scale": round(scale, 3),
+            "asked": not self.known.unasked,
+            "unasked": self.known.unasked or None,
+            "badConsents": len(bad),
+            "badConsent": str(bad[0]) if bad else None,
         }

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator
 
-from engine.voice.refusals import ADVICE, clock
+from engine.voice.codes import ADVICE
+from engine.voice.refusals import clock
 from voxroll.checking import Verdict
 from voxroll.heard import Heard
 
@@ -20,7 +21,7 @@ def remarks(verdict: Verdict) -> Iterator[str]:
     if verdict.heard.people > 1:
         yield f"{verdict.heard.people} people speak, the stretch is one's alone"
     if verdict.heard.truncated:
-        yield f"only the first {clock(verdict.heard.duration_s)} were looked at"
+        yield f"only the first {clock(verdict.heard.duration_s)} of it were looked at"
 
 
 def _why_channel(heard: Heard) -> str:

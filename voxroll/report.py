@@ -132,12 +132,12 @@ def _channel(verdict: Verdict, heard: Heard, leg: Channel) -> str:
         lanes += [("others", heard.others), ("music", heard.music), ("tones", heard.tones)]
     used = [(number, kind, spans) for number, (kind, spans) in enumerate(lanes) if spans]
     top = _WAVE_TOP + _WAVE + 2
-    drawn = "".join(_lane(kind, spans, heard.duration_s, top=top + number * _LANE) for number, kind, spans in used)
+    drawn = "".join(_lane(kind, spans, heard, top=top + number * _LANE) for number, kind, spans in used)
     height = top + _LANE * max((number + 1 for number, _, _ in used), default=0)
     caption = _caption(heard, leg)
     return (
         f'<figure><figcaption>{caption}</figcaption><svg class="channel" width="100%" height="{height}" '
-        f'data-length="{heard.duration_s:.3f}" role="img" aria-label="{caption}">'
+        f'data-begin="{heard.start_s:.3f}" data-length="{heard.duration_s:.3f}" role="img" aria-label="{caption}">'
         f"{_wave(leg.outline)}{drawn}{_stretches(verdict, heard) if searched else ''}</svg></figure>"
     )
 
@@ -165,27 +165,27 @@ def _wave(outline: bytes) -> str:
     )
 
 
-def _lane(kind: str, spans: Iterable[Span], duration_s: float, *, top: int) -> str:
+def _lane(kind: str, spans: Iterable[Span], heard: Heard, *, top: int) -> str:
     """All spans of one kind as one path, in hundredths of a second."""
     hundredths = ((round(span.start_s * 100), round(span.duration_s * 100)) for span in spans)
     drawn = "".join(f"M{start} 0h{length}v1h-{length}z" for start, length in hundredths)
+    box = f"{heard.start_s * 100:.0f} 0 {heard.duration_s * 100:.0f}"
     return (
-        f'<svg x="0" y="{top}" width="100%" height="{_BAR}" viewBox="0 0 {duration_s * 100:.0f} 1" '
+        f'<svg x="0" y="{top}" width="100%" height="{_BAR}" viewBox="{box} 1" '
         f'preserveAspectRatio="none"><path class="{kind}" d="{drawn}"/></svg>'
     )
 
 
 def _stretches(verdict: Verdict, heard: Heard) -> str:
     """Boxes over the wave, each with its number or code; what won't do lies under what will."""
-    refused = [_box("rejected", one, one.failure.code, heard.duration_s) for one in reversed(heard.refused)]
-    windows = [
-        _box("window", window, str(number), heard.duration_s) for number, window in enumerate(verdict.windows, 1)
-    ]
+    refused = [_box("rejected", one, one.failure.code, heard) for one in reversed(heard.refused)]
+    windows = [_box("window", window, str(number), heard) for number, window in enumerate(verdict.windows, 1)]
     return "".join([*refused, *reversed(windows)])
 
 
-def _box(kind: str, stretch: Window | Refused, label: str, duration_s: float) -> str:
-    left, width = (f"{100 * part / duration_s:.2f}%" for part in (stretch.start_s, stretch.end_s - stretch.start_s))
+def _box(kind: str, stretch: Window | Refused, label: str, heard: Heard) -> str:
+    parts = (stretch.start_s - heard.start_s, stretch.end_s - stretch.start_s)
+    left, width = (f"{100 * part / heard.duration_s:.2f}%" for part in parts)
     told = f"{escape(label)}: {clock(stretch.start_s)} to {clock(stretch.end_s)}"
     return (
         f'<g class="{kind}"{_times(stretch)}><title>{told}</title>'

@@ -83,7 +83,8 @@ document.addEventListener("click", (event) => {
   if (stretch) return play(audio, Number(stretch.dataset.start), Number(stretch.dataset.end));
   if (!channel) return;
   const box = channel.getBoundingClientRect();
-  play(audio, (event.clientX - box.left) / box.width * Number(channel.dataset.length), Infinity);
+  const share = (event.clientX - box.left) / box.width;
+  play(audio, Number(channel.dataset.begin) + share * Number(channel.dataset.length), Infinity);
 });
 """
 

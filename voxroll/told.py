@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from pydantic import BaseModel, ValidationError
 
-from voxroll.documents import Callback, Endpoint, Event
+from voxroll.documents import Callback, Endpoint, Event, Trace
 from voxroll.door import Door
 from voxroll.failure import CommandError
 from voxroll.following import follow
@@ -72,6 +72,10 @@ class Told(Door):
     async def event(self, event_id: str) -> Event:
         """One event; `CommandError` with code `event_unknown` where there is none."""
         return read(Event, await self.ask("GET", f"/v1/events/{quote(event_id, safe='')}"))
+
+    async def trace(self, event_id: str) -> Trace:
+        """One event from the callback that brought it to the endpoints that get it."""
+        return read(Trace, await self.ask("GET", f"/v1/events/{quote(event_id, safe='')}/trace"))
 
     async def trigger(self, kind: str, *, speaker: str = "", data: dict[str, Any] | None = None) -> Event:
         """Have an event told in which nothing happened, marked as a test."""

@@ -19,8 +19,10 @@ KEY_ID: web.RequestKey[str] = web.RequestKey("key_id", str)  # whose request it 
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 _OPEN = frozenset({"/healthz", "/readyz", "/metrics", "/v1/event-types", "/openapi.json", "/docs"})
 _WEBHOOK_URL = ("POST", "/v1/callbacks/{callback_id}")  # its last part is a token, which is its own proof
-_READ = ("/v1/speakers", "/v1/events", "/v1/batches")
+_READ = ("/v1/speakers", "/v1/roster", "/v1/events", "/v1/batches")
+_TRACE = "/trace"  # tells of callbacks and endpoints
 _ENROLL = ("/v1/enrollments", "/v1/batches")
+_LOOKUP = ("POST", "/v1/lookup")  # asks, and changes nothing
 _UNAUTHORIZED, _FORBIDDEN = 401, 403
 
 
@@ -52,9 +54,11 @@ def needs_key(method: str, route: str) -> bool:
 
 def scope_of(method: str, route: str) -> Scope:
     """What a request takes: everything that is not reading speakers or enrolling is managing."""
-    if method in {"GET", "HEAD"}:
-        return Scope.READ if route.startswith(_READ) or not route else Scope.MANAGE
-    return Scope.ENROLL if route.startswith(_ENROLL) or route.endswith("/retry") else Scope.MANAGE
+    if method in {"GET", "HEAD"} or (method, route) == _LOOKUP:
+        is_reading = route.startswith(_READ) and not route.endswith(_TRACE)
+        return Scope.READ if is_reading or not route else Scope.MANAGE
+    enrolls = method != "DELETE" and (route.startswith(_ENROLL) or route.endswith("/retry"))
+    return Scope.ENROLL if enrolls else Scope.MANAGE
 
 
 async def _known(keys: ApiKeys, shown: str) -> ApiKey:

@@ -8,7 +8,20 @@ from arq.connections import ArqRedis
 
 from config.process import end
 from config.settings import Settings
-from webhook import batches, callbacks, endpoints, enrollments, events, health, openapi, reports, rollback, speakers
+from webhook import (
+    batches,
+    callbacks,
+    endpoints,
+    enrollments,
+    events,
+    health,
+    openapi,
+    reports,
+    rollback,
+    roster,
+    speakers,
+    trace,
+)
 from webhook.access import access
 from webhook.idempotency import idempotent
 from webhook.metrics import Metrics
@@ -41,6 +54,7 @@ def create_app(settings: Settings) -> web.Application:
             web.get("/v1/callbacks/{callback_id}", callbacks.one),
             web.post("/v1/callbacks/{callback_id}/replay", callbacks.replay),
             web.post("/v1/enrollments", enrollments.enroll),
+            web.get("/v1/roster", roster.roster),
             web.get("/v1/speakers", speakers.page),
             web.get("/v1/speakers/{speaker_id}", speakers.one),
             web.delete("/v1/speakers/{speaker_id}", speakers.erase),
@@ -50,6 +64,7 @@ def create_app(settings: Settings) -> web.Application:
             web.post("/v1/batches", batches.add),
             web.get("/v1/batches", batches.page),
             web.get("/v1/batches/{batch_id}", batches.one),
+            web.delete("/v1/batches/{batch_id}", batches.forget),
             web.post("/v1/batches/{batch_id}/pause", batches.pause),
             web.post("/v1/batches/{batch_id}/resume", batches.resume),
             web.post("/v1/batches/{batch_id}/cancel", batches.cancel),
@@ -58,9 +73,11 @@ def create_app(settings: Settings) -> web.Application:
             web.get("/v1/batches/{batch_id}/report.csv", reports.report_csv),
             web.get("/v1/batches/{batch_id}/report.jsonl", reports.report_jsonl),
             web.get("/v1/batches/{batch_id}/rerun.jsonl", reports.rerun_jsonl),
+            web.post("/v1/lookup", speakers.lookup),
             web.get("/v1/events", events.events),
             web.post("/v1/events", events.trigger),
             web.get("/v1/events/{event_id}", events.one),
+            web.get("/v1/events/{event_id}/trace", trace.trace),
             web.get("/v1/event-types", events.catalogue),
             web.post("/v1/endpoints", endpoints.add),
             web.get("/v1/endpoints", endpoints.listing),

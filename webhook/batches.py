@@ -13,18 +13,20 @@ from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
-from aiohttp import BodyPartReader, web
+from aiohttp import web
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from webhook.body import Moment, read_body
 from webhook.enrollments import GoalRequest, goal_of
-from webhook.parts import spooled, text_of
+from webhook.parts import parts_of, spooled, text_of
 from webhook.room import ROOM, Room
 from worker.contract import manifest
+from worker.contract.buckets import is_bucket
 from worker.enrollment.errors import RequestError
 from worker.enrollment.states import BATCH
-from worker.intake import roots_of
+from worker.sources import Allowed
+from worker.store import forgetting
 from worker.store.batches import ENDED, RESTING, Batch, OnExisting, Plan, State, bounds, counters
 
 _LIMIT = 4 * 1024 * 1024
@@ -86,7 +88,7 @@ async def page(request: web.Request) -> web.Response:
     if not 1 <= limit <= _LARGEST_PAGE:
         raise RequestError("invalid_request", f"limit: a number from 1 to {_LARGEST_PAGE} is needed", status=422)
     found = await room.batches.page(limit=limit + 1, offset=offset)
-    shown = [await document_of(room, one) for one in found[:limit]]
+    shown = [await document_of(room, one) for one in found[:limit] if isinstance(one, Batch)]
     return web.json_response({"batches": shown, "next": str(offset + limit) if len(found) > limit else None})
 
 
@@ -104,6 +106,16 @@ async def pause(request: web.Request) -> web.Response:
 async def cancel(request: web.Request) -> web.Response:
     """`POST /v1/batches/{batchId}/cancel`: no more rows are taken in, ever; ends once what is under way is settled."""
     return await _turn(request, State.CANCELLING, unless=frozenset({State.CANCELLING}), why="by hand")
+
+
+async def forget(request: web.Request) -> web.Response:
+    """`DELETE /v1/batches/{batchId}`: its manifest, its problems and its counters go; its speakers stay."""
+    room, found = request.app[ROOM], await known(request)
+    if found.state not in ENDED:
+        message = f"it is {found.state}; cancel it, and delete it once it is cancelled"
+        raise RequestError("batch_working", message, status=409)
+    await forgetting.forget(room.batches, room.manifests, found.plan.batch_id)
+    return web.Response(status=204)
 
 
 async def resume(request: web.Request) -> web.Response:
@@ -167,16 +179,16 @@ async def _uploaded(request: web.Request, room: Room, stack: AsyncExitStack) -> 
     told: dict[str, Any] = {}
     found: tuple[Path, str, str] | None = None
     try:
-        async for part in await request.multipart():
-            match part:
-                case BodyPartReader(name="manifest") if found is None:
+        async for part in parts_of(request):
+            match part.name:
+                case "manifest" if found is None:
                     limit = room.settings.intake.max_bytes
-                    path, sha256 = await stack.enter_async_context(spooled(part, limit=limit))
+                    path, sha256 = await stack.enter_async_context(spooled(request, part, limit=limit))
                     found = path, sha256, part.filename or ""
-                case BodyPartReader(name="quality" | "samples" as name):
-                    told["goal"] = told.get("goal", {}) | {name: await text_of(part)}
-                case BodyPartReader(name=str() as name) if name != "manifest":
-                    told[name] = await text_of(part)
+                case "quality" | "samples" as name:
+                    told["goal"] = told.get("goal", {}) | {name: await text_of(request, part)}
+                case str() as name if name != "manifest":
+                    told[name] = await text_of(request, part)
                 case _:
                     raise RequestError("invalid_request", "one part `manifest` with a file is needed", status=422)
     except ValueError as error:
@@ -192,15 +204,15 @@ async def _uploaded(request: web.Request, room: Room, stack: AsyncExitStack) -> 
 
 
 def _folder(text: str) -> str:
-    if text and not Path(text).is_absolute():
-        raise RequestError("invalid_request", "folder: an absolute path is needed", status=422)
+    if text and not Path(text).is_absolute() and not is_bucket(text):
+        raise RequestError("invalid_request", "folder: an absolute path or one of a bucket is needed", status=422)
     return text
 
 
 def _plan(room: Room, options: Options, *, sha256: str, kind: str, size: int, folder: str = "") -> Plan:  # noqa: PLR0913
     goal = goal_of(room, options.goal)
     same = [sha256, kind, options.name, options.on_existing, goal.quality, goal.samples, folder]
-    roots = roots_of(room.settings)
+    allowed = Allowed.by(room.settings)
     return Plan(
         batch_id=BATCH + hashlib.sha256(json.dumps(same).encode()).hexdigest()[:_ID_HEX],
         name=options.name or sha256[:12],
@@ -209,7 +221,8 @@ def _plan(room: Room, options: Options, *, sha256: str, kind: str, size: int, fo
         size=size,
         sha256=sha256,
         folder=folder,
-        roots=None if roots is None else tuple(map(str, roots)),
+        roots=None if allowed.roots is None else tuple(map(str, allowed.roots)),
+        buckets=allowed.buckets,
         on_existing=options.on_existing,
         goal=goal,
     )

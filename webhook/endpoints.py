@@ -2,6 +2,7 @@
 
 import base64
 import secrets as random
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
@@ -15,12 +16,14 @@ from webhook.body import Moment, read_body
 from webhook.events import types_of
 from webhook.room import ROOM, Room
 from worker.enrollment.errors import RequestError
-from worker.store.endpoints import Endpoint, Health, Secret
+from worker.store.endpoint import Endpoint, Secret
+from worker.store.endpoints import Health
 from worker.store.events import place_at
 
 _LIMIT = 65_536
 _MOST = 100
 _SECRET_BYTES = 32
+_SIGNING_MOST = 5  # secrets at one time: each is a signature in a header of every post
 _BY_HAND = "disabled by hand"
 _REPLAY_MOST = 100_000  # events in one replay
 
@@ -57,7 +60,7 @@ async def add(request: web.Request) -> web.Response:
     room = request.app[ROOM]
     wanted = NewEndpoint.model_validate_json(await read_body(request, limit=_LIMIT))
     _check_url(wanted.url)
-    if len(await room.endpoints.all()) >= _MOST:
+    if sum(map(len, await room.endpoints.all())) >= _MOST:
         raise RequestError("too_many_endpoints", f"{_MOST} are allowed; remove one first", status=409)
     made = Endpoint(
         endpoint_id="ep_" + random.token_hex(8),
@@ -76,7 +79,10 @@ async def add(request: web.Request) -> web.Response:
 async def listing(request: web.Request) -> web.Response:
     """`GET /v1/endpoints`."""
     room = request.app[ROOM]
-    return web.json_response({"endpoints": [await _document(room, one) for one in await room.endpoints.all()]})
+    readable, unreadable = await room.endpoints.all()
+    shown = [await _document(room, one) for one in readable]
+    shown += [await _unreadable(room, name, why) for name, why in unreadable.items()]
+    return web.json_response({"endpoints": shown})
 
 
 async def one(request: web.Request) -> web.Response:
@@ -86,8 +92,9 @@ async def one(request: web.Request) -> web.Response:
 
 async def remove(request: web.Request) -> web.Response:
     """`DELETE /v1/endpoints/{endpointId}`: with all that is on its way there."""
-    known = await _known(request)
-    await request.app[ROOM].endpoints.remove(known.endpoint_id)
+    endpoint_id = request.match_info["endpoint_id"]
+    if not await request.app[ROOM].endpoints.remove(endpoint_id):
+        raise _unknown(endpoint_id)
     return web.Response(status=204)
 
 
@@ -95,22 +102,26 @@ async def rotate(request: web.Request) -> web.Response:
     """`POST /v1/endpoints/{endpointId}/rotate`: a new secret; for a time the former one signs too."""
     room = request.app[ROOM]
     wanted = Rotation.model_validate_json(await read_body(request, limit=_LIMIT) or b"{}")
-    while True:
-        known = await _known(request)
-        until = room.now() + timedelta(seconds=wanted.overlap_s)
-        former = tuple(
-            replace(one, until=min(one.until or until, until))
-            for one in known.secrets
-            if one.until is None or one.until > room.now()
-        )
-        after = replace(known, secrets=(Secret(value=_new_secret()), *former))
-        if await room.endpoints.change(known, after):
-            return web.json_response(await _document(room, after) | {"secret": after.secrets[0].value})
+    now = room.now()
+    until = now + timedelta(seconds=wanted.overlap_s)
+
+    def rotated(known: Endpoint) -> Endpoint:
+        kept = [replace(one, until=min(one.until or until, until)) for one in known.secrets]
+        former = [one for one in kept if one.until and one.until > now]
+        if len(former) >= _SIGNING_MOST:
+            message = f"{len(former)} secrets sign already; `overlapS` 0 ends them, or wait until one has ended"
+            raise RequestError("too_many_secrets", message, status=409)
+        return replace(known, secrets=(Secret(value=_new_secret()), *former))
+
+    after = await _changed(request, rotated)
+    return web.json_response(await _document(room, after) | {"secret": after.secrets[0].value})
 
 
 async def enable(request: web.Request) -> web.Response:
-    """`POST /v1/endpoints/{endpointId}/enable`: goes on where it stopped."""
-    return await _switch(request, "")
+    """`POST /v1/endpoints/{endpointId}/enable`: goes on where it stopped, at once."""
+    answer = await _switch(request, "")
+    await request.app[ROOM].endpoints.rouse(request.match_info["endpoint_id"])
+    return answer
 
 
 async def disable(request: web.Request) -> web.Response:
@@ -132,20 +143,28 @@ async def replay(request: web.Request) -> web.Response:
 
 
 async def _switch(request: web.Request, disabled: str) -> web.Response:
-    room = request.app[ROOM]
-    while True:
-        known = await _known(request)
-        after = replace(known, disabled=disabled)
-        if known == after or await room.endpoints.change(known, after):
-            return web.json_response(await _document(room, after))
+    after = await _changed(request, lambda known: replace(known, disabled=disabled))
+    return web.json_response(await _document(request.app[ROOM], after))
 
 
 async def _known(request: web.Request) -> Endpoint:
     endpoint_id = request.match_info["endpoint_id"]
     found = await request.app[ROOM].endpoints.get(endpoint_id)
     if found is None:
-        raise RequestError("endpoint_unknown", f"{endpoint_id[:50]}: no such endpoint", status=404)
+        raise _unknown(endpoint_id)
     return found
+
+
+async def _changed(request: web.Request, how: Callable[[Endpoint], Endpoint]) -> Endpoint:
+    endpoint_id = request.match_info["endpoint_id"]
+    after = await request.app[ROOM].endpoints.change(endpoint_id, how)
+    if after is None:
+        raise _unknown(endpoint_id)
+    return after
+
+
+def _unknown(endpoint_id: str) -> RequestError:
+    return RequestError("endpoint_unknown", f"{endpoint_id[:50]}: no such endpoint", status=404)
 
 
 async def _document(room: Room, endpoint: Endpoint) -> dict[str, Any]:
@@ -163,6 +182,12 @@ async def _document(room: Room, endpoint: Endpoint) -> dict[str, Any]:
     }
 
 
+async def _unreadable(room: Room, endpoint_id: str, why: str) -> dict[str, Any]:
+    """What is left to say of one whose document can't be read: that, and how it did; it can be removed."""
+    told = {"endpointId": endpoint_id, "url": "", "types": [], "full": False, "description": "", "createdAt": None}
+    return told | {"disabled": why, "secrets": 0, "health": _health(await room.endpoints.health(endpoint_id))}
+
+
 def _health(found: Health) -> dict[str, Any]:
     return {
         "delivered": found.delivered,
@@ -172,8 +197,14 @@ def _health(found: Health) -> dict[str, Any]:
         "failing": found.failing,
         "speakersWaiting": found.waiting,
         "lastAnswer": found.answer or None,
-        "lastTriedAt": datetime.fromtimestamp(found.tried_ms / 1000, UTC).isoformat() if found.tried_ms else None,
+        "lastTriedAt": _iso(found.tried_ms),
+        "eventsWaiting": found.queued,
+        "missedBefore": _iso(found.missed_ms),
     }
+
+
+def _iso(at_ms: int) -> str | None:
+    return datetime.fromtimestamp(at_ms / 1000, UTC).isoformat() if at_ms else None
 
 
 def _check_url(url: str) -> None:

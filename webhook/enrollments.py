@@ -4,6 +4,7 @@ An upload is streamed to disk, never held in memory, and stored under the hash o
 the speaker's document once it is written down.
 """
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 from urllib.parse import unquote
@@ -14,19 +15,23 @@ from pydantic.alias_generators import to_camel
 
 from config.settings import Quality
 from webhook.body import read_body
-from webhook.parts import spooled, text_of
+from webhook.parts import parts_of, spooled, text_of
 from webhook.room import ROOM, Room
+from worker.contract.fields import FieldError, language_of, stretch_of
 from worker.contract.speaker import from_record
 from worker.ending import ending_of
 from worker.enrollment.errors import RequestError
 from worker.enrollment.record import Goal, SpeakerId
 from worker.enrollment.record import Quality as Grade
-from worker.intake import HandedIn, Order, SpeakerErasedError, batch_of, recording_from, roots_of, speaker_id_of
+from worker.intake import Order, SpeakerErasedError, batch_of, speaker_id_of
+from worker.sources import Allowed, HandedIn, recording_from
 from worker.store.objects import UPLOADS, failed, folder_of
 
 _JSON_LIMIT = 262_144
-_FIELD_LIMIT = 1_024
-_PIECE = 1_048_576
+_Time = Annotated[
+    Annotated[float, Field(strict=True)] | str,
+    Field(description="Seconds, mm:ss or h:mm:ss from the recording's beginning on."),
+]
 
 
 class _Wire(BaseModel):
@@ -38,6 +43,9 @@ class RecordingRequest(_Wire):
 
     source: Annotated[str, Field(min_length=1, max_length=2_048)]
     channel: Annotated[int, Field(ge=0, le=63)] | None = None
+    start: _Time | None = None
+    end: _Time | None = None
+    language: Annotated[str, Field(description="A tag like en-US.")] | None = None
 
 
 class GoalRequest(_Wire):
@@ -81,9 +89,19 @@ async def _named(request: web.Request, room: Room) -> Order:
     wanted = EnrollmentRequest.model_validate_json(await read_body(request, limit=_JSON_LIMIT))
     speaker_id = speaker_id_of(wanted.speaker_id)
     batch = batch_of(wanted.batch) if wanted.batch is not None else None
-    roots = roots_of(room.settings)
-    recordings = [recording_from(one.source, channel=one.channel, roots=roots) for one in wanted.recordings]
+    allowed = Allowed.by(room.settings)
+    recordings = [_recording(one, allowed) for one in wanted.recordings]
     return Order(speaker_id=speaker_id, recordings=recordings, goal=goal_of(room, wanted.goal), batch=batch)
+
+
+def _recording(one: RecordingRequest, allowed: Allowed) -> HandedIn:
+    try:
+        stretch, language = stretch_of(one.start, one.end), language_of(one.language)
+    except FieldError as error:
+        code = "language_invalid" if error.field == "language" else "stretch_invalid"
+        raise RequestError(code, f"{error.field}: {error.reason}", status=422) from error
+    found = recording_from(one.source, allowed=allowed)
+    return replace(found, channel=one.channel, stretch=stretch, language=language)
 
 
 def goal_of(room: Room, wanted: GoalRequest | None) -> Goal:
@@ -99,14 +117,14 @@ async def _uploaded(request: web.Request, room: Room) -> Order:
     speaker_id, batch = "", None
     recordings: list[HandedIn] = []
     try:
-        async for part in await request.multipart():
-            match part:
-                case BodyPartReader(name="speakerId"):
-                    speaker_id = speaker_id_of(await text_of(part))
-                case BodyPartReader(name="batch"):
-                    batch = batch_of(await text_of(part))
-                case BodyPartReader(name="recording"):
-                    recordings.append(await _store(part, room, speaker_id=speaker_id_of(speaker_id)))
+        async for part in parts_of(request):
+            match part.name:
+                case "speakerId":
+                    speaker_id = speaker_id_of(await text_of(request, part))
+                case "batch":
+                    batch = batch_of(await text_of(request, part))
+                case "recording":
+                    recordings.append(await _store(request, part, speaker_id=speaker_id_of(speaker_id)))
                 case _:
                     raise RequestError(
                         "invalid_request", "parts `speakerId`, `batch` and `recording` are known", status=422
@@ -118,10 +136,10 @@ async def _uploaded(request: web.Request, room: Room) -> Order:
     return Order(speaker_id=speaker_id_of(speaker_id), recordings=recordings, goal=goal_of(room, None), batch=batch)
 
 
-async def _store(part: BodyPartReader, room: Room, *, speaker_id: SpeakerId) -> HandedIn:
-    name = Path(unquote(part.filename or "")).name
+async def _store(request: web.Request, part: BodyPartReader, *, speaker_id: SpeakerId) -> HandedIn:
+    room, name = request.app[ROOM], Path(unquote(part.filename or "")).name
     try:
-        async with spooled(part, limit=room.settings.intake.max_bytes) as (path, sha256):
+        async with spooled(request, part, limit=room.settings.intake.max_bytes) as (path, sha256):
             ending = ending_of(name, media_type=part.headers.get("Content-Type", ""))
             key = f"{folder_of(UPLOADS, room.settings.account, speaker_id)}/{sha256}{ending}"
             await room.objects.put(key, path)

@@ -32,6 +32,7 @@ _BEAT_S = 15.0  # a comment at least so often, so that proxies keep the connecti
 _WATCHERS_MOST = 1000
 _STREAM = "text/event-stream"
 _TRIAL_LIMIT = 16_384
+_PATTERN_MOST = 64
 
 
 class Wanted(BaseModel):
@@ -56,9 +57,14 @@ class Wanted(BaseModel):
         """
         return types_of(self.types.replace(",", " ").split())
 
-    def fits(self, event: EventDocument) -> bool:
-        """Whether it is one of those."""
-        return self.speaker in {None, event.speaker_id} and fits(event.type, self.patterns)
+    def among(self, found: list[tuple[str, EventDocument | None]]) -> list[tuple[str, EventDocument]]:
+        """Those of some events, with their places."""
+        patterns = self.patterns
+        return [
+            (place, event)
+            for place, event in found
+            if event and self.speaker in {None, event.speaker_id} and fits(event.type, patterns)
+        ]
 
 
 class Trial(BaseModel):
@@ -77,7 +83,7 @@ def types_of(patterns: list[str]) -> tuple[str, ...]:
     Raises:
         RequestError: `event_type_unknown`.
     """
-    if wrong := unknown(patterns):
+    if wrong := [one for one in patterns if len(one) > _PATTERN_MOST] or unknown(patterns):
         known = ", ".join(CATALOGUE)
         raise RequestError("event_type_unknown", f"{wrong[0][:60]!r}: known are {known}", status=422)
     return tuple(patterns)
@@ -136,10 +142,11 @@ async def _page(room: Room, wanted: Wanted) -> dict[str, Any]:
         some = await (
             room.events.after(place or BEGIN, limit=_PAGE) if forward else room.events.before(place, limit=_PAGE)
         )
-        for at, event in some:
-            place = at
-            found += [await _told(room, event, full=wanted.full)] if wanted.fits(event) else []
+        place = some[-1][0] if some else place
+        for at, event in wanted.among(some):
+            found.append(await _told(room, event, full=wanted.full))
             if len(found) == wanted.limit:
+                place = at
                 break
         more = len(some) == _PAGE or len(found) == wanted.limit
         if not more or len(found) == wanted.limit:
@@ -166,13 +173,16 @@ async def _watch(request: web.Request, wanted: Wanted) -> web.StreamResponse:
     )
     await response.prepare(request)
     with room.metrics.watching(), contextlib.suppress(ConnectionError):
-        await response.write(b": voxroll\n\n")
+        await response.write(f": voxroll\nid: evt_{place}\n\n".encode())
         await _follow(room, wanted, response, place)
     return response
 
 
 async def _follow(room: Room, wanted: Wanted, response: web.StreamResponse, place: str) -> None:
-    """Send what is behind a place, and then what comes, until the watcher goes or the front door closes."""
+    """Send what is behind a place, and then what comes, until the watcher goes or the front door closes.
+
+    A watcher that is so slow that events were forgotten meanwhile is let go: it comes back and is told so.
+    """
     loop = asyncio.get_running_loop()
     beat_s = loop.time() + _BEAT_S
     while not room.closing.is_set():
@@ -181,7 +191,9 @@ async def _follow(room: Room, wanted: Wanted, response: web.StreamResponse, plac
             found = await room.events.after(place, limit=_PAGE)
         except (RedisError, OSError):
             found = []
-        chosen = [(at, event) for at, event in found if wanted.fits(event)]
+        if len(found) == _PAGE and await room.events.missed_before(place):
+            return
+        chosen = wanted.among(found)
         if chosen:
             await response.write(
                 b"".join([_sent(at, await _told(room, event, full=wanted.full)) for at, event in chosen])
@@ -191,7 +203,7 @@ async def _follow(room: Room, wanted: Wanted, response: web.StreamResponse, plac
         if len(found) < _PAGE:
             await rung(news, at_most_s=1.0)
         if loop.time() > beat_s:
-            await response.write(f": {datetime.now(UTC):%H:%M:%S}\n\n".encode())
+            await response.write(f": {datetime.now(UTC):%H:%M:%S}\nid: evt_{place}\n\n".encode())
             beat_s = loop.time() + _BEAT_S
 
 

@@ -1,7 +1,7 @@
 """`Idempotency-Key` on every POST: the same request sent again is answered as the first was, for 24 hours.
 
-What was refused for a reason that may pass (429, 5xx) is not kept: sent again, it is tried again. A key with another
-request is a mistake of the sender, and said so.
+What was refused is not kept: sent again, it is tried again. A key with another request is a mistake of the sender, and
+said so: another path, another body, or an upload of other parts, of which a digest is made while they are read.
 """
 
 import base64
@@ -16,6 +16,7 @@ from redis.exceptions import RedisError
 
 from webhook.access import KEY_ID
 from webhook.body import BODY_SHA256, read_body
+from webhook.parts import read_parts
 from webhook.problems import problem
 from webhook.room import ROOM
 from worker.enrollment.errors import RequestError
@@ -61,7 +62,7 @@ def _kept(request: web.Request, response: web.Response) -> bytes:
     body = response.body if isinstance(response.body, bytes) else b""
     return json.dumps(
         {
-            "asked": [request.path, request.content_type, request.get(BODY_SHA256)],
+            "asked": [request.path_qs, request.content_type, request.get(BODY_SHA256)],
             "status": response.status,
             "headers": {name: response.headers[name] for name in _KEPT_HEADERS if name in response.headers},
             "body": base64.b64encode(body).decode(),
@@ -75,10 +76,23 @@ async def _repeated(request: web.Request, kept: bytes | None) -> web.Response:
         return problem(409, "idempotency_in_progress", detail, headers={"Retry-After": "1"})
     told: dict[str, Any] = json.loads(kept)
     path, kind, sha256 = told["asked"]
-    if sha256 is not None:
-        await read_body(request, limit=_BODY_LIMIT)
-    if [path, kind, sha256] != [request.path, request.content_type, sha256 and request.get(BODY_SHA256)]:
+    is_same = [path, kind] == [request.path_qs, request.content_type]
+    if is_same and sha256 is not None:
+        await _read(request)
+        is_same = request.get(BODY_SHA256) == sha256
+    if not is_same:
         message = "this Idempotency-Key was sent with another request within 24 h; take a new one for a new request"
         raise RequestError("idempotency_key_reused", message, status=422)
     body, headers = base64.b64decode(told["body"]), told["headers"] | {"Idempotent-Replay": "true"}
     return web.Response(status=told["status"], body=body, headers=headers)
+
+
+async def _read(request: web.Request) -> None:
+    """Read the body for its digest alone."""
+    if request.content_type != "multipart/form-data":
+        await read_body(request, limit=_BODY_LIMIT)
+        return
+    try:
+        await read_parts(request, limit=request.app[ROOM].settings.intake.max_bytes)
+    except ValueError as error:
+        raise RequestError("invalid_request", "the multipart body can't be read", status=422) from error

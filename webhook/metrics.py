@@ -20,6 +20,11 @@ class Metrics:
         self.recordings = Counter("voxroll_recordings", "Recordings handed in.", registry=self.registry)
         self.speakers = Gauge("voxroll_speakers", "Speakers by state.", ["state"], registry=self.registry)
         self.queued = Gauge("voxroll_jobs_queued", "Jobs in the queue, running ones included.", registry=self.registry)
+        self.overdue = Gauge(
+            "voxroll_speakers_overdue",
+            "Speakers with something to do that the sweep should have looked at over a minute ago.",
+            registry=self.registry,
+        )
         self.write_s = Histogram(
             "voxroll_callback_write_seconds", "Time to write one group of callbacks down.", registry=self.registry
         )

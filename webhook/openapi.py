@@ -14,7 +14,8 @@ from pydantic.json_schema import models_json_schema
 
 from webhook import schemas
 from webhook.access import needs_key, scope_of
-from webhook.operations import EVENT, JSON, OPERATIONS, SPEAKER, TEXT, Operation
+from webhook.operation import EVENT, JSON, SPEAKER, TEXT, Operation
+from webhook.operations import OPERATIONS
 from webhook.reference import page
 from worker.contract.events import CATALOGUE, EventDocument
 

@@ -1,159 +1,16 @@
-"""The rows of the front door's own description: one per route."""
+"""The rows of the front door's own description: one per route. Here are those of what is told, and all together."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
-
-from pydantic import BaseModel
-
-from webhook import batches, endpoints, enrollments, events, schemas
+from webhook import endpoints, events, schemas
+from webhook.operation import EVENT, FLAG, JSON, LIMIT, SPEAKER, TEXT, TIME, Operation
+from webhook.operations_in import BATCHES, SPEAKERS
 from worker.contract.events import EventDocument
-from worker.contract.speaker import SpeakerDocument
-from worker.enrollment.record import Quality
-from worker.enrollment.states import SpeakerState
-
-JSON = "application/json"
-TEXT: dict[str, Any] = {"type": "string"}
-_TIME: dict[str, Any] = {"type": "string", "format": "date-time"}
-_FLAG: dict[str, Any] = {"type": "boolean"}
-SPEAKER: dict[str, Any] = {"type": "string", "pattern": "^[a-zA-Z0-9_]{1,128}$"}
-EVENT: dict[str, Any] = {"type": "string", "pattern": "^evt_[0-9]{1,19}-[0-9]{1,19}$"}
-_LIMIT: dict[str, Any] = {"type": "integer", "minimum": 1, "maximum": 500}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Operation:
-    """One row: a verb on a path, what it takes and what it may answer (status to model)."""
-
-    verb: str
-    path: str
-    name: str
-    summary: str
-    answers: Mapping[int, type[BaseModel] | None]
-    takes: Mapping[str, type[BaseModel]] | None = None
-    query: Sequence[tuple[str, Mapping[str, Any]]] = ()
-    streams: bool = False
-
-
-def _enum(*words: str) -> dict[str, Any]:
-    return {"type": "string", "enum": list(words)}
-
 
 _P = schemas.Problem
-_ONE_SPEAKER, _RECORDING = "/v1/speakers/{speaker_id}", "/v1/speakers/{speaker_id}/recordings/{recording_id}"
-_ONE_BATCH = "/v1/batches/{batch_id}"
 _ONE_ENDPOINT, _ONE_CALLBACK = "/v1/endpoints/{endpoint_id}", "/v1/callbacks/{callback_id}"
 
 OPERATIONS = (
-    Operation(
-        verb="post",
-        path="/v1/enrollments",
-        name="enroll",
-        summary="Hand in recordings of one speaker, by source or as files.",
-        takes={JSON: enrollments.EnrollmentRequest, "multipart/form-data": schemas.Upload},
-        answers={202: SpeakerDocument, 403: _P, 404: _P, 408: _P, 409: _P, 410: _P, 413: _P, 415: _P, 422: _P},
-    ),
-    Operation(
-        verb="get",
-        path="/v1/speakers",
-        name="listSpeakers",
-        summary="Speakers, the latest change first.",
-        query=(
-            ("state", _enum(*SpeakerState)),
-            ("quality", _enum(*Quality)),
-            ("batch", {"type": "string", "pattern": "^[a-zA-Z0-9_.-]{1,64}$"}),
-            ("changedAfter", _TIME),
-            ("changedBefore", _TIME),
-            ("limit", _LIMIT),
-            ("cursor", {"type": "string", "pattern": "^[0-9]{1,16}-.*$"}),
-        ),
-        answers={200: schemas.SpeakersPage, 422: _P},
-    ),
-    Operation(
-        verb="get",
-        path=_ONE_SPEAKER,
-        name="getSpeaker",
-        summary="One speaker: state, quality, each sample, each attempt, what next.",
-        answers={200: SpeakerDocument, 404: _P, 422: _P},
-    ),
-    Operation(
-        verb="post",
-        path=f"{_ONE_SPEAKER}/retry",
-        name="retrySpeaker",
-        summary="Try again what failed for a reason that may have passed.",
-        answers={202: SpeakerDocument, 409: _P, 410: _P},
-    ),
-    Operation(
-        verb="delete",
-        path=_ONE_SPEAKER,
-        name="eraseSpeaker",
-        summary="Forget a speaker for good, known or not.",
-        answers={202: SpeakerDocument, 422: _P},
-    ),
-    *(
-        Operation(
-            verb="post",
-            path=f"{_RECORDING}/{what}",
-            name=f"{what}Recording",
-            summary=f"Decide of a held sample: {says}.",
-            answers={202: SpeakerDocument, 404: _P, 409: _P, 422: _P},
-        )
-        for what, says in (("accept", "it is handed in after all"), ("reject", "it is never handed in"))
-    ),
-    Operation(
-        verb="post",
-        path="/v1/batches",
-        name="addBatch",
-        summary="Hand in many rows, as JSON or as a manifest; the same again is the same batch.",
-        takes={JSON: batches.Rows, "multipart/form-data": schemas.BatchUpload},
-        answers={200: schemas.Batch, 202: schemas.Batch, 408: _P, 413: _P, 415: _P},
-    ),
-    Operation(
-        verb="get",
-        path="/v1/batches",
-        name="listBatches",
-        summary="Batches, the newest first.",
-        query=(("limit", _LIMIT | {"maximum": 100}), ("cursor", {"type": "string", "pattern": "^[0-9]{1,9}$"})),
-        answers={200: schemas.BatchesPage, 422: _P},
-    ),
-    Operation(
-        verb="get",
-        path=_ONE_BATCH,
-        name="getBatch",
-        summary="How a batch gets on.",
-        answers={200: schemas.Batch, 404: _P},
-    ),
-    *(
-        Operation(
-            verb="post",
-            path=f"{_ONE_BATCH}/{what}",
-            name=f"{what}Batch",
-            summary=says,
-            takes={JSON: batches.Bounds} if what == "resume" else None,
-            answers={202: schemas.Batch, 404: _P, 408: _P, 413: _P},
-        )
-        for what, says in (
-            ("pause", "Take no more rows in for now."),
-            ("resume", "Go on where it stopped."),
-            ("cancel", "Take no more rows in, ever."),
-            ("rollback", "Undo it: what it handed in counts no more. Refused while it runs."),
-        )
-    ),
-    *(
-        Operation(
-            verb="get",
-            path=f"{_ONE_BATCH}/{name}",
-            name=name.replace(".", "_"),
-            summary=says,
-            answers={200: None, 404: _P},
-        )
-        for name, says in (
-            ("report.csv", "What it came to, one row per person."),
-            ("report.jsonl", "The same as JSON lines."),
-            ("rerun.jsonl", "A manifest of the rows that can succeed if they are tried again."),
-            ("rollback.jsonl", "What undoing it would come to, a line for each speaker, with the calls it takes."),
-        )
-    ),
+    *SPEAKERS,
+    *BATCHES,
     Operation(
         verb="get",
         path="/v1/events",
@@ -164,9 +21,9 @@ OPERATIONS = (
             ("speaker", SPEAKER),
             ("after", EVENT),
             ("before", EVENT),
-            ("since", _TIME),
-            ("full", _FLAG),
-            ("limit", _LIMIT),
+            ("since", TIME),
+            ("full", FLAG),
+            ("limit", LIMIT),
         ),
         answers={200: schemas.EventsPage, 410: _P, 422: _P},
         streams=True,
@@ -185,6 +42,13 @@ OPERATIONS = (
         name="getEvent",
         summary="One event.",
         answers={200: EventDocument, 404: _P, 422: _P},
+    ),
+    Operation(
+        verb="get",
+        path="/v1/events/{event_id}/trace",
+        name="traceEvent",
+        summary="One event from the callback that brought it to the endpoints that get it.",
+        answers={200: schemas.Trace, 404: _P, 422: _P},
     ),
     Operation(
         verb="get",
@@ -263,8 +127,8 @@ OPERATIONS = (
         query=(
             ("speaker", TEXT),
             ("verdict", TEXT),
-            ("refused", _FLAG),
-            ("limit", _LIMIT),
+            ("refused", FLAG),
+            ("limit", LIMIT),
             ("before", TEXT),
         ),
         answers={200: schemas.CallbacksPage, 422: _P},

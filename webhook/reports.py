@@ -55,9 +55,7 @@ async def rerun_jsonl(request: web.Request) -> web.StreamResponse:
     batch = await known(request)
     answer = await _begun(request, "application/jsonl")
     async for row in _rerun(request.app[ROOM], batch):
-        told = {"speakerId": row.speaker_id, "source": source_of(row, batch.plan), "channel": row.channel}
-        told |= {"consent": row.consent, "ref": row.ref}
-        await answer.write(_line({name: value for name, value in told.items() if value is not None}))
+        await answer.write(_line(row.told(source=source_of(row, batch.plan))))
     return answer
 
 
@@ -77,7 +75,7 @@ async def _report(room: Room, batch: Batch) -> AsyncIterator[dict[str, Any]]:
         if page.next is None:
             break
         cursor = page.next
-    async for problem in room.manifests.problems(batch.plan.batch_id, before=batch.read):
+    async for problem in _told(room, room.manifests.problems(batch.plan.batch_id, before=batch.read)):
         yield {
             **dict.fromkeys(_COLUMNS),
             "speakerId": problem.speaker_id,
@@ -86,6 +84,25 @@ async def _report(room: Room, batch: Batch) -> AsyncIterator[dict[str, Any]]:
             "ref": problem.ref,
             "reasons": [{"source": None, "code": problem.code, "message": problem.message}],
         }
+
+
+async def _told(room: Room, problems: AsyncIterator[Problem]) -> AsyncIterator[Problem]:
+    """Problems as they may be told: who was erased since is no longer named."""
+    piece: list[Problem] = []
+    async for problem in problems:
+        piece.append(problem)
+        if len(piece) == _AT_ONCE:
+            for one in await _unnamed(room, piece):
+                yield one
+            piece = []
+    for one in await _unnamed(room, piece):
+        yield one
+
+
+async def _unnamed(room: Room, problems: list[Problem]) -> list[Problem]:
+    records = await room.store.many(list({SpeakerId(one.speaker_id) for one in problems if one.speaker_id}))
+    erased = {name for name, record in records.items() if record.erased_at}
+    return [one.without_name() if one.speaker_id in erased else one for one in problems]
 
 
 def _person(record: Record) -> dict[str, Any]:
@@ -121,6 +138,7 @@ async def _rerun(room: Room, batch: Batch) -> AsyncIterator[Row]:
                 if isinstance(row, Row) and row.speaker_id and row.consent is not False:
                     record = records.get(SpeakerId(row.speaker_id))
                     is_left = number >= batch.read and batch.state is State.CANCELLED
+                    is_left &= record is None or record.erased_at is None
                     if is_left or _may_pass(row, place, refused, record):
                         yield row
                 number += 1
@@ -131,7 +149,8 @@ def _may_pass(row: Row, place: str, refused: Problem | None, record: Record | No
         return False
     if refused:
         return refused.code in MAY_PASS
-    samples = [one for one in record.samples if one.channel == row.channel] if record else []
+    meant = (row.channel, row.stretch)
+    samples = [one for one in record.samples if (one.channel, one.stretch) == meant] if record else []
     same = [one for one in samples if place in {one.source, one.source.rpartition("?")[0]}]
     return bool(same) and all(may_pass(one) for one in same)
 

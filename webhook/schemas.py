@@ -7,7 +7,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from worker.contract.events import EventDocument
-from worker.contract.speaker import SpeakerDocument
+from worker.contract.speaker import SampleDocument, SpeakerDocument
+from worker.contract.standing import StandingDocument
 from worker.enrollment.record import Quality
 from worker.enrollment.states import SpeakerState
 from worker.store.batches import OnExisting, State
@@ -27,11 +28,34 @@ class Problem(_Wire):
     detail: str = Field(description="What was found, the limit, and the way out.")
 
 
+class StillNamed(_Wire):
+    """Where the id of an erased speaker stands until it is forgotten by itself."""
+
+    batches: list[str] = Field(description="Through which the speaker came; their manifests name the id.")
+    manifests_until: datetime = Field(
+        description="Manifests and problems of batches that have ended by now are forgotten by then; of those at work "
+        "so long after their end. DELETE /v1/batches/{batchId} forgets one at once."
+    )
+    callbacks_until: datetime = Field(description="Raw callbacks that came by now are forgotten by then.")
+
+
+class Erased(SpeakerDocument):
+    """The receipt of an erasure."""
+
+    still_named: StillNamed
+
+
 class SpeakersPage(_Wire):
     """Some speakers, and where the next page begins."""
 
     speakers: list[SpeakerDocument]
     next: str | None = Field(description="Goes into `cursor`.")
+
+
+class Standings(_Wire):
+    """How those of the speakers stand that are known."""
+
+    speakers: list[StandingDocument]
 
 
 class EventsPage(_Wire):
@@ -55,6 +79,63 @@ class EventTypes(_Wire):
     types: list[EventType]
 
 
+class ToldWith(_Wire):
+    """Another event of the same change."""
+
+    id: str
+    type: str
+    sequence: int | None
+
+
+class TracedCallback(_Wire):
+    """A callback of the sample: what was read in it, and what was made of it."""
+
+    callback_id: str
+    received_at: datetime
+    verdict: str
+    attempt_id: str
+    body_bytes: int
+    says: dict[str, Any] | None
+    decision: str
+
+
+class TracedSpeaker(_Wire):
+    """How the speaker stands now."""
+
+    state: SpeakerState
+    enrollment_complete: bool
+    enrollment_quality: Quality | None
+
+
+class TracedEndpoint(_Wire):
+    """How an endpoint fares with the event; `before`: so many of its speaker go out first."""
+
+    endpoint_id: str
+    url: str
+    state: Literal["not_asked_for", "older_than_endpoint", "in_the_stream", "waiting", "delivered", "given_up"]
+    before: int | None = None
+    tries: int
+    next_try_at: datetime | None
+
+
+class Trace(_Wire):
+    """One event, where it came from and where it goes."""
+
+    event: EventDocument
+    told_with: list[ToldWith]
+    sample: SampleDocument | None
+    callbacks: list[TracedCallback]
+    speaker: TracedSpeaker | None
+    endpoints: list[TracedEndpoint]
+
+
+class Roster(_Wire):
+    """Ids that identify takes."""
+
+    speaker_ids: list[str]
+    next: str | None = Field(description="Goes into `cursor`.")
+
+
 class EndpointHealth(_Wire):
     """How an endpoint does."""
 
@@ -66,6 +147,10 @@ class EndpointHealth(_Wire):
     speakers_waiting: int
     last_answer: str | None
     last_tried_at: datetime | None
+    events_waiting: int = Field(description="In lanes; what comes while 100,000 do waits in the stream.")
+    missed_before: datetime | None = Field(
+        description="Events before this time were forgotten by the stream before their turn came: read the speakers."
+    )
 
 
 class Endpoint(_Wire):
@@ -76,7 +161,7 @@ class Endpoint(_Wire):
     types: list[str]
     full: bool
     description: str
-    created_at: datetime
+    created_at: datetime | None = Field(description="Null where its document can't be read, which `disabled` tells.")
     disabled: str | None
     secrets: int
     health: EndpointHealth
@@ -184,7 +269,7 @@ class BatchUpload(_Wire):
     """A manifest as a file, and the options as parts of their own."""
 
     manifest: str = Field(json_schema_extra={"format": "binary"})
-    folder: str | None = Field(None, description="That paths count from: an absolute path.")
+    folder: str | None = Field(None, description="That paths count from: an absolute path, or one of a bucket.")
     name: str | None = None
     on_existing: OnExisting | None = None
     quality: Quality | None = None

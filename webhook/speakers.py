@@ -2,21 +2,35 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import TypeVar
+from typing import Annotated, TypeVar
 
 from aiohttp import web
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
 
+from webhook.body import read_body
 from webhook.room import ROOM
 from worker.contract.speaker import from_record
+from worker.contract.standing import standing_of
 from worker.enrollment.errors import RequestError
 from worker.enrollment.record import Quality, RecordingId
-from worker.enrollment.states import SpeakerState
+from worker.enrollment.states import BATCH, SpeakerState
 from worker.intake import batch_of, speaker_id_of
 from worker.store.listing import Wanted
 
+_Id = Annotated[str, Field(json_schema_extra={"pattern": "^[a-zA-Z0-9_]{1,128}$"})]  # checked with its code
+_LOOKUP_LIMIT = 262_144
 _DEFAULT_PAGE = 50
 _LARGEST_PAGE = 500
 _Word = TypeVar("_Word", SpeakerState, Quality)
+
+
+class Lookup(BaseModel):
+    """Whom to look up."""
+
+    model_config = ConfigDict(alias_generator=to_camel, extra="forbid", frozen=True)
+
+    speaker_ids: Annotated[list[_Id], Field(min_length=1, max_length=1000)]
 
 
 async def one(request: web.Request) -> web.Response:
@@ -44,14 +58,31 @@ async def page(request: web.Request) -> web.Response:
     return web.json_response({"speakers": documents, "next": found.next})
 
 
+async def lookup(request: web.Request) -> web.Response:
+    """`POST /v1/lookup`: how many speakers stand, in one round trip; who is not known is left out."""
+    room = request.app[ROOM]
+    wanted = Lookup.model_validate_json(await read_body(request, limit=_LOOKUP_LIMIT))
+    records = await room.store.many([speaker_id_of(one) for one in wanted.speaker_ids])
+    found = [standing_of(record).to_wire() for record in records.values()]
+    return web.json_response({"speakers": found})
+
+
 async def erase(request: web.Request) -> web.Response:
     """`DELETE /v1/speakers/{speakerId}`: forget for good; 202, as the API is told by a job.
 
     Speakers of whom nothing is known can be erased too: that is how one opts out beforehand.
     """
-    room = request.app[ROOM]
-    record = await room.intake.erase(speaker_id_of(request.match_info["speaker_id"]), now=room.now())
-    return web.json_response(from_record(record, now=room.now(), policy=room.policy).to_wire(), status=202)
+    room, now = request.app[ROOM], request.app[ROOM].now()
+    speaker_id, kept = speaker_id_of(request.match_info["speaker_id"]), room.settings.retention
+    joined = (await room.store.get(speaker_id)).record.batches
+    record = await room.intake.erase(speaker_id, now=now)
+    named = {
+        "batches": [one.batch for one in joined if one.batch.startswith(BATCH)],
+        "manifestsUntil": (now + kept.batches).isoformat(),
+        "callbacksUntil": (now + kept.journal).isoformat(),
+    }
+    document = from_record(record, now=now, policy=room.policy).to_wire()
+    return web.json_response(document | {"stillNamed": named}, status=202)
 
 
 async def retry(request: web.Request) -> web.Response:

@@ -1,7 +1,9 @@
 """The workshop as a process: `python -m worker`.
 
 `--check` looks at what the workshop needs (Redis, the API, webhookUrl, the clock), prints it as JSON and ends.
-`--audit` recomputes what was sent and applied, prints each exception as a line of JSON and ends: 0 if there is none.
+`--reseal` seals all voices under the current key, says how many, and ends: 0 if none is left out.
+`--audit` recomputes what was sent and applied, prints each exception as a line of JSON and ends: 0 if there is none;
+`--since=TIME` looks at what changed from then on.
 `--migrate ACCOUNT` enrolls everybody of that account anew, as the account and at the API of the settings.
 """
 
@@ -11,6 +13,8 @@ import json
 import os
 import socket
 import sys
+from dataclasses import asdict
+from datetime import datetime
 from typing import Any
 
 import structlog
@@ -38,17 +42,22 @@ from worker.leading import Leading
 from worker.piece import Taking
 from worker.queue.jobs import Queue
 from worker.queue.leasing import LeasingWorker
+from worker.reseal import Resealer, refuse_wrong_key
+from worker.seal import VoiceSeal
 from worker.store import keys
 from worker.store.endpoints import Endpoints
 from worker.store.events import Bell, EventLog
 from worker.store.manifests import Manifests
+from worker.store.objects import ObjectStore
 from worker.store.policy import policy_of
+from worker.store.voices import VoiceStore
 from worker.workshop import Workshop, utc_now
 
 _log = structlog.get_logger()
 _SLACK_S = 30  # steps end themselves; arq's own timeout would drop the job
 _TIMEOUT_S = functions.LONGEST_S + _SLACK_S
 _HEALTH_S = 2
+_SINCE = "--since="
 
 
 async def serve(settings: Settings, stop: asyncio.Event) -> None:
@@ -56,6 +65,7 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
     if not settings.webhook.token_key.get_secret_value():
         raise SettingsError("VOXROLL_WEBHOOK_TOKEN_KEY is not set: the front door and the worker need the same one")
     async with opened(settings) as (shop, redis):
+        await refuse_wrong_key(VoiceStore(redis, account=settings.account), VoiceSeal.of(settings))
         await work(shop, redis, stop)
 
 
@@ -140,6 +150,24 @@ async def _check(settings: Settings, _stop: asyncio.Event) -> int:
     return process.EXIT_OK if all(one["ok"] for one in found) else process.EXIT_FAILED
 
 
+async def _reseal(settings: Settings, _stop: asyncio.Event) -> int:
+    """Seal all voices under the current key."""
+    async with connected(settings) as (redis, _):
+        walk = Resealer(
+            voices=VoiceStore(redis, account=settings.account),
+            objects=ObjectStore(settings),
+            records=store_of(settings, redis),
+            seal=VoiceSeal.of(settings),
+            account=settings.account,
+        )
+        try:
+            done = await walk.run()
+        except RetryLaterError as error:
+            raise process.UnavailableError(f"{error.code}: {error.message}; what is done stays done") from error
+    _log.info("reseal.incomplete" if done.failed else "reseal.ended", **asdict(done))
+    return process.EXIT_FAILED if done.failed else process.EXIT_OK
+
+
 async def _audit(settings: Settings, _stop: asyncio.Event) -> int:
     """Print every exception as a line of JSON, now and then how far it is, in the end the sums."""
     async with connected(settings) as (redis, http):
@@ -151,6 +179,7 @@ async def _audit(settings: Settings, _stop: asyncio.Event) -> int:
             policy=policy_of(settings),
             now=utc_now,
             pause=asyncio.sleep,
+            since=_since(sys.argv[1:]),
         )
         try:
             async for line in report(auditor):
@@ -170,7 +199,12 @@ async def _migrate(settings: Settings, stop: asyncio.Event) -> int:
         )
 
 
-_TASKS = {"--check": _check, "--audit": _audit, "--migrate": _migrate}
+def _since(arguments: list[str]) -> datetime | None:
+    times = [word.removeprefix(_SINCE) for word in arguments if word.startswith(_SINCE)]
+    return datetime.fromisoformat(times[-1]) if times else None
+
+
+_TASKS = {"--check": _check, "--audit": _audit, "--reseal": _reseal, "--migrate": _migrate}
 
 
 if __name__ == "__main__":

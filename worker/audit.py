@@ -49,7 +49,11 @@ class Tally:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Auditor:
-    """What the audit reads; `pause` waits where the API asks for it."""
+    """What the audit reads; `pause` waits where the API asks for it.
+
+    `since`: only speakers who changed and callbacks that came from then on; who is enrolled unknown to us is not looked
+    for then.
+    """
 
     store: StatusStore
     journal: Journal
@@ -58,6 +62,7 @@ class Auditor:
     policy: Policy
     now: Callable[[], datetime]
     pause: Callable[[float], Awaitable[None]]
+    since: datetime | None = None
     tally: Tally = field(default_factory=Tally)
 
     async def findings(self) -> AsyncIterator[Finding | Tally]:
@@ -66,13 +71,13 @@ class Auditor:
         self.tally.enrollments = len(heard)
         cursor: str | None = ""
         while cursor is not None:
-            page = await self.store.page(Wanted(), limit=_PAGE, cursor=cursor, newest_first=False)
+            page = await self.store.page(Wanted(after=self.since), limit=_PAGE, cursor=cursor, newest_first=False)
             for record in page.records:
                 for finding in await self._of_record(record, heard.pop(record.speaker_id, None)):
                     yield finding
             cursor = page.next
             yield self.tally
-        for speaker_id, seen in heard.items():
+        for speaker_id, seen in heard.items() if self.since is None else ():
             if (await self.store.get(SpeakerId(speaker_id))).version == 0:
                 yield unknown_enrollment(speaker_id, seen)
         async for one in self._of_journal():
@@ -89,7 +94,7 @@ class Auditor:
 
     async def _of_journal(self) -> AsyncIterator[Finding | Tally]:
         before = None
-        while callbacks := await self.journal.page(before=before, limit=_PAGE):
+        while callbacks := [one for one in await self.journal.page(before=before, limit=_PAGE) if self._is_meant(one)]:
             before = callbacks[-1].callback_id
             self.tally.callbacks += len(callbacks)
             records = await self.store.many({SpeakerId(one.speaker_id) for one in callbacks})
@@ -99,6 +104,9 @@ class Auditor:
                     if not await self._waits(callback):
                         yield finding
             yield self.tally
+
+    def _is_meant(self, callback: Callback) -> bool:
+        return self.since is None or callback.received_at >= self.since
 
     async def _waits(self, callback: Callback) -> bool:
         """Whether the callback is still to be reconciled, or has just been."""

@@ -2,6 +2,7 @@
 
 An endpoint that is slow or away delays nobody but itself: it has so many posts under way at most, and what it doesn't
 take is tried again later, lane by lane. It counts as taken by any 2xx. Delivered at least once, in order per speaker.
+So many events wait in lanes at most; further ones stay in the stream until there is room.
 """
 
 import asyncio
@@ -9,23 +10,28 @@ import json
 import random
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
+from redis.exceptions import RedisError
 from standardwebhooks import Webhook
 
 from config.process import end
 from worker.contract.events import EventDocument, fits
-from worker.store.endpoints import NO_SPEAKER, Endpoint, Endpoints, Fared, Waiting
-from worker.store.events import EventLog
+from worker.store.endpoint import Endpoint
+from worker.store.endpoints import NO_SPEAKER, Endpoints, Fared, Waiting
+from worker.store.events import EventLog, order
 
 # Nine more tries, three days in all: the delays that the Standard Webhooks specification gives as an example, to 72 h.
 DELAYS_S = (5, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 64_800, 79_200)
 _JITTER = 0.2
+_YOUNG = timedelta(seconds=(1 - _JITTER) * sum(DELAYS_S))  # what is younger is not given up, however often it was tried
 _MOST = 8  # posts under way to one endpoint
 _AHEAD = 16  # events of one lane that are sent in one go
 _READ = 500  # events of the stream in one go
+_QUEUED_MOST = 100_000  # events in lanes: 5 MB of Redis, more or less
+_PAUSE_S = 5.0  # a lane whose outcome could not be written down is not sent again at once
 _OK, _MULTIPLE_CHOICES, _GONE = 200, 300, 410
 GONE = "it answered 410 Gone"
 
@@ -91,8 +97,10 @@ class Pump:
         if free > 0:
             limit = free + len(self._lanes)  # those under way stand among the due
             due = await self._ways.endpoints.due(self._id, now_ms=self._now_ms(), limit=limit, events=_AHEAD)
-            for waiting in [one for one in due if one.name not in self._lanes][:free]:
-                self._lanes[waiting.name] = asyncio.create_task(self._run(endpoint, waiting))
+            begun = [one for one in due if one.name not in self._lanes][:free]
+            newest = await self._ways.endpoints.get(self._id) if begun else None
+            if newest and not newest.disabled:
+                self._lanes |= {one.name: asyncio.create_task(self._run(newest, one)) for one in begun}
         return True
 
     async def landed(self, *, or_news: asyncio.Event | None = None, at_most_s: float | None = None) -> None:
@@ -113,39 +121,53 @@ class Pump:
 
     async def _take_new(self, endpoint: Endpoint) -> bool:
         """Put events that the endpoint wants into their lanes; whether there may be more."""
-        seen = await self._ways.endpoints.place(self._id)
-        found = await self._ways.log.after(seen, limit=_READ)
+        seen, queued = await self._ways.endpoints.stand(self._id)
+        found = await self._ways.log.after(seen, limit=_READ) if queued < _QUEUED_MOST else []
         if not found:
             return False
-        chosen = [(event.speaker_id or NO_SPEAKER, place) for place, event in found if fits(event.type, endpoint.types)]
-        until = found[-1][0]
-        await self._ways.endpoints.take(self._id, seen=seen, until=until, chosen=chosen, now_ms=self._now_ms())
+        first = await self._ways.log.missed_before(seen)
+        chosen = [
+            (event.speaker_id or NO_SPEAKER, place)
+            for place, event in found
+            if event and fits(event.type, endpoint.types)
+        ]
+        taken = await self._ways.endpoints.take(
+            self._id, seen=seen, until=found[-1][0], chosen=chosen, now_ms=self._now_ms(),
+            missed_ms=order(first)[0] if first else 0,
+        )  # fmt: skip
+        unreadable = [place for place, event in found if event is None]
+        if taken and (first or unreadable):
+            _log.warning("events.missed", endpoint=self._id, behind=seen, forgotten_until=first, unreadable=unreadable)
         return len(found) == _READ
 
     async def _run(self, endpoint: Endpoint, waiting: Waiting) -> None:
         """Send a lane's first events, until one is not taken."""
         try:
             await self._send_in_order(endpoint, waiting)
+        except (RedisError, OSError) as error:
+            _log.warning("events.interrupted", endpoint=self._id, lane=waiting.name, reason=type(error).__name__)
+            await asyncio.sleep(_PAUSE_S)
         finally:
             del self._lanes[waiting.name]
 
     async def _send_in_order(self, endpoint: Endpoint, waiting: Waiting) -> None:
-        done, forgotten, answer = list[str](), 0, None
+        done, forgotten, answer, again_s, failed = list[str](), 0, None, None, ""
         for place, event in zip(waiting.places, await self._ways.log.several(waiting.places), strict=True):
             if event is None:
                 forgotten += 1
             else:
                 answer = await self._send(endpoint, event)
                 if not answer.is_taken:
+                    is_young = self._ways.now() - event.time < _YOUNG
+                    again_s = _again_s(0 if done else waiting.tries, answer, is_young=is_young)
+                    failed = place
                     break
             done.append(place)
-        failed = answer is not None and not answer.is_taken
-        tries = 0 if done else waiting.tries
-        again_s = _again_s(tries, answer) if answer and failed else None
         now_ms = self._now_ms()
         fared = Fared(
             done=tuple(done),
             forgotten=forgotten,
+            failed=failed,
             failure=str(answer) if failed else "",
             again_ms=None if again_s is None else now_ms + round(again_s * 1000),
         )
@@ -155,11 +177,18 @@ class Pump:
         self._tell(waiting, answer, sent=len(done), again_s=again_s, forgotten=forgotten)
 
     async def _send(self, endpoint: Endpoint, event: EventDocument) -> Answer:
-        if endpoint.is_full and event.speaker_id:
-            event = event.model_copy(update={"speaker": await self._ways.document(event.speaker_id)})
-        body = json.dumps(event.to_wire(), separators=(",", ":"), ensure_ascii=False)
-        headers = signed(event.id, body, secrets=endpoint.signing(self._ways.now()), now=self._ways.now())
-        return await self._ways.post(endpoint.url, body.encode(), headers)
+        """Post an event; a defect of ours is tried again as an answer would be, and never all the time."""
+        try:
+            if endpoint.is_full and event.speaker_id:
+                event = event.model_copy(update={"speaker": await self._ways.document(event.speaker_id)})
+            body = json.dumps(event.to_wire(), separators=(",", ":"), ensure_ascii=False)
+            headers = signed(event.id, body, secrets=endpoint.signing(self._ways.now()), now=self._ways.now())
+            return await self._ways.post(endpoint.url, body.encode(), headers)
+        except (RedisError, OSError):
+            raise
+        except Exception:  # noqa: BLE001 -- told in the log; all other events depend on it
+            _log.exception("events.failed", endpoint=self._id, event_id=event.id)
+            return Answer(reason="internal_error")
 
     def _tell(
         self, waiting: Waiting, answer: Answer | None, *, sent: int, again_s: float | None, forgotten: int
@@ -194,8 +223,12 @@ def signed(event_id: str, body: str, *, secrets: tuple[str, ...], now: datetime)
     }
 
 
-def _again_s(tries: int, answer: Answer) -> float | None:
-    """Seconds until the next try, after so many before this one; None if it was the last."""
-    if tries >= len(DELAYS_S):
+def _again_s(tries: int, answer: Answer, *, is_young: bool) -> float | None:
+    """Seconds until the next try, after so many before this one; None if it was the last.
+
+    Whenever the endpoint is back all that waits is tried at once, so that the tries may be used up early.
+    """
+    if tries >= len(DELAYS_S) and not is_young:
         return None
-    return max(DELAYS_S[tries] * random.uniform(1 - _JITTER, 1 + _JITTER), answer.retry_after_s)  # noqa: S311 -- jitter
+    delay_s = DELAYS_S[min(tries, len(DELAYS_S) - 1)]
+    return max(delay_s * random.uniform(1 - _JITTER, 1 + _JITTER), answer.retry_after_s)  # noqa: S311 -- jitter

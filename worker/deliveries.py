@@ -37,6 +37,7 @@ class Deliveries:
     def __init__(self, ways: Ways, bell: Bell) -> None:
         self._ways = ways
         self._bell = bell
+        self._unreadable: dict[str, str] = {}
 
     async def run(self, stop: asyncio.Event) -> None:
         """Deliver until `stop`."""
@@ -50,7 +51,11 @@ class Deliveries:
             await end(ringing)
 
     async def _enabled(self) -> list[str]:
-        return [one.endpoint_id for one in await self._ways.endpoints.all() if not one.disabled]
+        readable, unreadable = await self._ways.endpoints.all()
+        for name in unreadable.keys() - self._unreadable.keys():
+            _log.error("endpoint.unreadable", endpoint=name, reason=unreadable[name])
+        self._unreadable = unreadable
+        return [one.endpoint_id for one in readable if not one.disabled]
 
 
 class _Delivery:
@@ -83,6 +88,7 @@ async def poster(*, allow_private: bool) -> AsyncIterator["Poster"]:
         connector=addresses.connector(allow_private=allow_private, limit=0),
         timeout=_TIMEOUT,
         cookie_jar=aiohttp.DummyCookieJar(),
+        auto_decompress=False,  # the answer's body is nothing to us
         headers={"User-Agent": "Voxroll/0.1"},
         trust_env=False,
     ) as http:

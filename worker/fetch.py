@@ -1,6 +1,7 @@
-"""Fetching a recording: from the object store (uploads), from a file, or over http(s), into a local file.
+"""Fetching a recording: from the object store (uploads), a file, a bucket, or over http(s), into a local file.
 
-Bounded in bytes and time; over http only public addresses are spoken to, without redirects (`engine.download`).
+Bounded in bytes and time; over http only public addresses are spoken to, without redirects (`engine.download`), and
+only buckets that the settings allow are read.
 """
 
 import asyncio
@@ -11,7 +12,9 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from config.settings import Intake
+from engine.buckets import copy
 from engine.download import DownloadError, Limits, check_size, download
+from worker.contract.buckets import SCHEMES, is_within, lying_at
 from worker.ending import ending_of
 from worker.enrollment.errors import RejectError, RetryLaterError
 from worker.store import objects
@@ -23,6 +26,7 @@ class Fetcher:
 
     def __init__(self, store: ObjectStore, *, intake: Intake) -> None:
         self._objects = store
+        self._buckets = intake.buckets
         self._limits = Limits(
             max_bytes=intake.max_bytes,
             seconds=intake.timeout.total_seconds(),
@@ -57,8 +61,10 @@ class Fetcher:
                 return self._local(Path(unquote(parts.path)))
             case "http" | "https":
                 return await self._download(source, to)
+            case scheme if scheme in SCHEMES:
+                return await self._copy(source, to)
             case other:
-                raise RejectError("forbidden_source", f"{other}: sources; use a path, file:, http: or https:")
+                raise RejectError("forbidden_source", f"{other}: sources; use a path, file:, http(s): or a bucket")
 
     def _local(self, path: Path) -> Path:
         try:
@@ -71,6 +77,19 @@ class Fetcher:
             check_size(size, self._limits)
         except DownloadError as error:
             raise RejectError(error.code, str(error)) from error
+        return path
+
+    async def _copy(self, source: str, to: Path) -> Path:
+        lying = lying_at(source)
+        if lying is None or not is_within(lying, self._buckets):
+            message = f"{source[:80]}: not read from here; allow the bucket by VOXROLL_INTAKE_BUCKETS"
+            raise RejectError("forbidden_source", message)
+        path = to.with_suffix(ending_of(lying.key))
+        try:
+            await copy(lying.bucket, lying.key, path, self._limits)
+        except DownloadError as error:
+            failure = RetryLaterError if error.is_passing else RejectError
+            raise failure(error.code, str(error)) from error
         return path
 
     async def _download(self, url: str, to: Path) -> Path:

@@ -21,6 +21,7 @@ from worker.gallery import Gallery
 from worker.measuring import Measuring
 from worker.queue.connect import client, close, wait_until_there
 from worker.queue.jobs import Queue, queue_name
+from worker.seal import VoiceSeal
 from worker.store.batches import Batches
 from worker.store.journal import Journal
 from worker.store.objects import ObjectStore
@@ -73,7 +74,8 @@ def furnished(  # noqa: PLR0913  each is one part
     decoders: Decoders,
 ) -> Workshop:
     """A workshop of these parts."""
-    objects = ObjectStore(settings)
+    objects, seal = ObjectStore(settings), VoiceSeal.of(settings)
+    gallery = Gallery(VoiceStore(redis, account=settings.account), voice, seal=seal)
     return Workshop(
         settings=settings,
         store=store_of(settings, redis),
@@ -84,7 +86,7 @@ def furnished(  # noqa: PLR0913  each is one part
         api=api_of(settings, redis, http),
         fetcher=Fetcher(objects, intake=settings.intake),
         voice=voice,
-        voices=Voices(objects, Gallery(VoiceStore(redis, account=settings.account), voice), voice=voice),
+        voices=Voices(objects, gallery, seal=seal, voice=voice),
         rules=Rules.for_profile(settings.profile),
         threads=threads,
         measuring=Measuring(threads, places=settings.worker.threads),

@@ -9,11 +9,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from pathlib import Path
-from urllib.parse import unquote, urlsplit
 
 from config.points import point
-from config.settings import Settings
 from worker.contract.ids import is_speaker_id
 from worker.enrollment.errors import RequestError
 from worker.enrollment.events import reason
@@ -33,6 +30,7 @@ from worker.enrollment.states import SampleState, is_goal_met, sample_state
 from worker.enrollment.steps import Policy, Prepare, Submit, Unenroll, next_steps
 from worker.queue import jobs
 from worker.queue.jobs import Queue
+from worker.sources import HandedIn
 from worker.store.status import StatusStore
 
 _BATCH = re.compile(r"[a-zA-Z0-9_.-]{1,64}")
@@ -46,16 +44,6 @@ _MAY_PASS = {  # what was set aside without an answer may have counted, what end
         {"api_refused", "enrollment_deleted"}
     ),  # the API never takes the others (CONTRACT 6)
 }
-_LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
-
-
-@dataclass(frozen=True, slots=True)
-class HandedIn:
-    """One recording as it was handed in: where it is, what people call it, which channel."""
-
-    source: str
-    name: str
-    channel: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,47 +95,6 @@ def batch_of(text: str) -> str:
     return text
 
 
-def roots_of(settings: Settings) -> tuple[Path, ...] | None:
-    """Folders that recordings may be named in by path; None: anywhere, as the front door is this machine's alone."""
-    if settings.intake.file_roots is None and settings.webhook.host in _LOOPBACK:
-        return None
-    return settings.intake.file_roots or ()
-
-
-def recording_from(source: str, *, channel: int | None, roots: Sequence[Path] | None) -> HandedIn:
-    """Check a source that was named by path or URL; paths lie in the roots, if there are any bounds.
-
-    Raises:
-        RequestError: `not_found`, `forbidden_source`, `unreadable_source`.
-    """
-    parts = urlsplit(source)
-    if parts.scheme == "" and source.startswith("/"):
-        return _file(Path(source), channel=channel, roots=roots)
-    if parts.scheme == "file":
-        return _file(Path(unquote(parts.path)), channel=channel, roots=roots)
-    if parts.scheme in {"http", "https"} and parts.hostname:
-        return HandedIn(source, _shown(source), channel)
-    message = f"{source[:80]!r}: an absolute path, a file: or an http(s): URL is needed"
-    raise RequestError("unreadable_source", message, status=422)
-
-
-def _shown(url: str) -> str:
-    """A URL without its query, which may hold a token."""
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.hostname}{parts.path}"[:200]
-
-
-def _file(path: Path, *, channel: int | None, roots: Sequence[Path] | None) -> HandedIn:
-    real = path.resolve()
-    if roots is not None and not any(real.is_relative_to(root.resolve()) for root in roots):
-        message = "paths are not taken from there; allow the folder by VOXROLL_INTAKE_FILE_ROOTS, or upload the file"
-        raise RequestError("forbidden_source", message, status=403)
-    if not real.is_file():
-        raise RequestError("not_found", f"{path}: no such file", status=404)
-    stat = real.stat()
-    return HandedIn(f"{real.as_uri()}?{stat.st_size}-{stat.st_mtime_ns}", path.name, channel)
-
-
 class Intake:
     """Takes recordings in. One per process."""
 
@@ -186,14 +133,14 @@ class Intake:
             RequestError: `nothing_to_retry`; as `take_in`.
         """
         record = (await self._store.get(speaker_id)).record
-        failed = {(one.source, one.channel): one for one in record.samples if deserves_another_go(one)}
+        failed = {_handed(one).identity: one for one in record.samples if deserves_another_go(one)}
         for other in record.samples:
             if not deserves_another_go(other):
-                failed.pop((other.source, other.channel), None)  # its next go is under way, or did better
+                failed.pop(_handed(other).identity, None)  # its next go is under way, or did better
         if not failed or is_goal_met(record):
             message = f"{speaker_id} has no recording that failed for a reason that may have passed; hand in others"
             raise RequestError("nothing_to_retry", message, status=409)
-        again = [HandedIn(one.source, one.name, one.channel) for one in failed.values()]
+        again = [_handed(one) for one in failed.values()]
         return await self.take_in(Order(speaker_id=speaker_id, recordings=again), now=now)
 
     async def erase(self, speaker_id: SpeakerId, *, now: datetime) -> Record:
@@ -241,6 +188,10 @@ def _decision(record: Record, recording_id: RecordingId, *, accept: bool, now: d
     return [SampleDeclined(at=now, recording_id=recording_id, code=sample.held.code, message=why)]
 
 
+def _handed(sample: Sample) -> HandedIn:
+    return HandedIn(sample.source, sample.name, sample.channel, sample.stretch, sample.language)
+
+
 def _facts(record: Record, order: Order, *, now: datetime) -> list[Fact]:
     """What an order makes known.
 
@@ -272,7 +223,7 @@ def _last_handed(record: Record) -> datetime:
 
 
 def _planned(record: Record, one: HandedIn, *, batch: str, now: datetime) -> RecordingPlanned:
-    recording_id = _free_id(record, hashlib.sha256(f"{one.source}|{one.channel}".encode()).hexdigest()[:16])
+    recording_id = _free_id(record, hashlib.sha256(one.identity.encode()).hexdigest()[:16])
     known = record.sample(recording_id)
     counts = any(handed.batch == batch for handed in live(record, known)) if known.planned_at else not batch
     return RecordingPlanned(
@@ -282,6 +233,8 @@ def _planned(record: Record, one: HandedIn, *, batch: str, now: datetime) -> Rec
         name=one.name,
         channel=one.channel,
         handed=None if counts else Membership(now, batch),
+        stretch=one.stretch,
+        language=one.language,
     )
 
 

@@ -14,10 +14,12 @@ import structlog
 from redis.exceptions import RedisError
 
 from config.process import end
+from worker.enrollment.errors import VoxrollError
 
 LOOK_S = 1.0  # how often things without a leader are looked for
 _LEASE_S = 10.0
 _RENEW_S = 3.0
+_REST_S = (5.0, 300.0)  # what failed is left alone for so long, then for longer each time
 
 _log = structlog.get_logger()
 
@@ -59,13 +61,18 @@ class Leading:
         self._begin = begin
         self._token = uuid.uuid4().hex
         self._led: dict[str, asyncio.Task[None]] = {}
+        self._rests: dict[str, tuple[float, float]] = {}  # of what failed: until when, and how long that is
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Lead until `stop`."""
+        """Lead until `stop`; what is wrong with one of them is told, and ends neither the others nor this."""
         try:
             while not stop.is_set():
-                with contextlib.suppress(RedisError, OSError):
+                try:
                     await self._look(stop)
+                except (RedisError, OSError):
+                    pass
+                except Exception:  # noqa: BLE001 -- the last line of defence: all that this process leads depends on it
+                    _log.exception("lead.lost")
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(stop.wait(), LOOK_S)
         finally:
@@ -74,8 +81,12 @@ class Leading:
 
     async def _look(self, stop: asyncio.Event) -> None:
         """Lead each that nobody leads."""
-        for name in await self._names():
-            if name not in self._led and await self._leases.lead(name, self._token, for_s=_LEASE_S):
+        now_s = asyncio.get_running_loop().time()
+        names = await self._names()
+        self._rests = {name: rest for name, rest in self._rests.items() if name in names}
+        for name in names:
+            is_resting = self._rests.get(name, (0.0, 0.0))[0] > now_s
+            if name not in self._led and not is_resting and await self._leases.lead(name, self._token, for_s=_LEASE_S):
                 self._led[name] = asyncio.create_task(self._lead(name, stop))
 
     async def _lead(self, name: str, stop: asyncio.Event) -> None:
@@ -85,13 +96,25 @@ class Leading:
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             _, ended, _ = await end(*tasks)
-            if isinstance(ended, Exception):
-                _log.error("lead.failed", leading=name, reason=repr(ended)[:200])
+            self._rest(name, ended)
             await led.close()
             with contextlib.suppress(RedisError, OSError):
                 await self._leases.let_go(name, self._token)
+        except Exception:  # noqa: BLE001 -- likewise
+            _log.exception("lead.failed", leading=name)
         finally:
             del self._led[name]
+
+    def _rest(self, name: str, ended: object) -> None:
+        """Leave it alone for a while if it failed."""
+        if not isinstance(ended, Exception):
+            self._rests.pop(name, None)
+            return
+        _, before_s = self._rests.get(name, (0.0, 0.0))
+        rest_s = min(2 * before_s or _REST_S[0], _REST_S[1])
+        self._rests[name] = (asyncio.get_running_loop().time() + rest_s, rest_s)
+        reason = ended.message if isinstance(ended, VoxrollError) else repr(ended)[:200]
+        _log.error("lead.failed", leading=name, reason=reason, again_s=rest_s)
 
     async def _keep(self, name: str) -> None:
         """Stay the leader; ends once that can't be said any more."""

@@ -11,7 +11,7 @@ from engine.voice import likeness
 from engine.voice.likeness import KnownVoice, Print, Shared
 from worker.enrollment.errors import RejectError
 from worker.enrollment.facts import ConflictSuspected, SampleDeclined, SampleHeld
-from worker.enrollment.record import Record, RecordingId, Sample
+from worker.enrollment.record import Record, RecordingId, Sample, Stretch
 from worker.enrollment.renewal import beside, was_applied
 from worker.enrollment.settle import NO_TRACE
 from worker.enrollment.states import SampleState, sample_state
@@ -37,14 +37,24 @@ def _heard_beside(record: Record, sample: Sample) -> list[Sample]:
 
 
 def repeated_recording(record: Record, sample: Sample, source_sha256: str, channel: int | None) -> RejectError | None:
-    """The refusal of a recording whose very bytes and channel another one of the speaker's has."""
+    """The refusal of a recording whose very bytes and channel another one of the speaker's has.
+
+    Stretches that share nothing are recordings of their own: who names them has said so.
+    """
     for other in beside(record, sample):
         recipe = other.clip.recipe if other.clip and other.recording_id != sample.recording_id else None
         same = recipe and (recipe.source_sha256, recipe.channel) == (source_sha256, channel)
-        if same and sample_state(other) not in _USED_UP:
-            message = f"the same file as {other.name}; each recording gives one sample, hand in another conversation"
-            return RejectError("duplicate_recording", message)
+        if same and other.stretch.shares(sample.stretch) and sample_state(other) not in _USED_UP:
+            return RejectError("duplicate_recording", _shared(sample.stretch, other))
     return None
+
+
+def _shared(stretch: Stretch, other: Sample) -> str:
+    if stretch == other.stretch:
+        return f"the same file as {other.name}; each recording gives one sample, hand in another conversation"
+    end_s = f"{other.stretch.end_s:g} s" if other.stretch.end_s is not None else "its end"
+    where = f"the part from {other.stretch.start_s:g} s to {end_s} of the same file gives {other.name} its sample"
+    return f"{where}; name a stretch that shares nothing with it, or hand in another conversation"
 
 
 async def judge(shop: Workshop, record: Record, sample: Sample) -> list[Judgement]:

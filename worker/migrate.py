@@ -154,7 +154,14 @@ class Migration:
             return []
         named: dict[str, Any] = {"at": now, "recording_id": recording_id}
         facts: list[Fact] = [
-            RecordingPlanned(**named, source=sample.source, name=sample.name, channel=sample.channel),
+            RecordingPlanned(
+                **named,
+                source=sample.source,
+                name=sample.name,
+                channel=sample.channel,
+                stretch=sample.stretch,
+                language=sample.language,
+            ),
             SampleReady(**named, recipe=clip.recipe, measures=clip.measures, object_key=object_key),
         ]
         if sample_state(sample) is SampleState.APPLIED:  # it was judged: nothing is held that counts already

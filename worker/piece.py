@@ -3,6 +3,7 @@
 import asyncio
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import NamedTuple
 
@@ -10,7 +11,8 @@ from worker.contract.rows import BadRow, Row
 from worker.enrollment.errors import RequestError
 from worker.enrollment.record import Record, SpeakerId
 from worker.enrollment.states import is_settled
-from worker.intake import HandedIn, Intake, Order, SpeakerErasedError, recording_from
+from worker.intake import Intake, Order, SpeakerErasedError
+from worker.sources import Allowed, HandedIn, recording_from
 from worker.store.batches import Fate, OnExisting, Plan
 from worker.store.manifests import Problem, source_of
 from worker.store.status import StatusStore
@@ -43,7 +45,8 @@ def wanted(row: Row | BadRow, plan: Plan) -> Wanted:
     if row.speaker_id is None:
         return Wanted(row, refusal=Refusal(Fate.BAD, "bad_row", f"line {row.line}, speakerId: is missing; give an id"))
     try:
-        return Wanted(row, recording_from(source_of(row, plan), channel=row.channel, roots=plan.allowed()))
+        found = recording_from(source_of(row, plan), allowed=Allowed(plan.folders(), plan.buckets))
+        return Wanted(row, replace(found, channel=row.channel, stretch=row.stretch, language=row.language))
     except RequestError as error:
         code = "bad_row" if error.code == "unreadable_source" else error.code  # it is neither path nor URL
         return Wanted(row, refusal=Refusal(Fate.BAD, code, error.message))
@@ -130,4 +133,5 @@ def _existing(known: Record | None, plan: Plan) -> Refusal | None:
 def _problem(row: Row | BadRow, number: int, refusal: Refusal) -> Problem:
     if isinstance(row, BadRow):
         return Problem(number, refusal.fate, row.line, None, None, refusal.code, refusal.message)
-    return Problem(number, refusal.fate, row.line, row.speaker_id, row.ref, refusal.code, refusal.message)
+    told = Problem(number, refusal.fate, row.line, row.speaker_id, row.ref, refusal.code, refusal.message)
+    return told.without_name() if refusal.code == "speaker_erased" else told

@@ -14,7 +14,7 @@ from engine.voice.failure import VoiceFailure
 from engine.voice.recording import Recording
 from worker.enrollment.errors import RejectError, RetryLaterError
 from worker.enrollment.facts import Fact, SampleReady, SampleRejected
-from worker.enrollment.record import Measures, Recipe, Record, RecordingId, Sample, SpeakerId
+from worker.enrollment.record import Measures, Recipe, Record, RecordingId, Sample, SpeakerId, Stretch
 from worker.enrollment.states import is_urgent
 from worker.likeness import known_voice, repeated_recording
 from worker.store.objects import CLIPS, folder_of
@@ -62,7 +62,7 @@ async def _fact(shop: Workshop, record: Record, sample: Sample) -> Fact:
     search = preflight.Search(channel=sample.channel, known=known)
     async with shop.fetcher.at_hand(sample.source) as path:
         try:
-            found = await shop.measuring.run(_find, shop, path, search, is_urgent=is_urgent(record))
+            found = await shop.measuring.run(_find, shop, path, search, sample.stretch, is_urgent=is_urgent(record))
         except VoiceFailure as failure:
             return SampleRejected(
                 at=shop.now(),
@@ -89,27 +89,28 @@ async def _fact(shop: Workshop, record: Record, sample: Sample) -> Fact:
     )
 
 
-def _searched(shop: Workshop, path: Path, search: preflight.Search) -> tuple[preflight.Window, bytes]:
+def _searched(shop: Workshop, path: Path, search: preflight.Search, within: Stretch) -> tuple[preflight.Window, bytes]:
     """The best stretch, and its print, for which the sound is at hand."""
 
     def read(number: int | None) -> Recording:
         limit_s = shop.settings.intake.scan_limit.total_seconds()
-        return shop.decoders.decode(path, channel=number, limit_s=limit_s)
+        return shop.decoders.decode(path, channel=number, start_s=within.start_s, end_s=within.end_s, limit_s=limit_s)
 
     found = preflight.mine(shop.voice, read, shop.rules, search)
     if found.refusal:
         raise found.refusal
-    best, spans = found.windows[0], found.leg.spans()
-    print_ = likeness.cut_print(shop.voice, found.recording.samples, spans, start_s=best.start_s, end_s=best.end_s)
+    best, began_s = found.windows[0], found.recording.start_s
+    start_s, end_s = best.start_s - began_s, best.end_s - began_s
+    print_ = likeness.cut_print(shop.voice, found.recording.samples, found.leg.spans(), start_s=start_s, end_s=end_s)
     return best, likeness.to_bytes(print_)
 
 
-def _find(shop: Workshop, path: Path, search: preflight.Search) -> _Cut:
+def _find(shop: Workshop, path: Path, search: preflight.Search, within: Stretch) -> _Cut:
     with path.open("rb") as file:
         source_sha256 = hashlib.file_digest(file, "sha256").hexdigest()
     known = search.known.narrow.tobytes() if search.known else b""
-    key = (source_sha256, search.channel, hashlib.sha256(known).hexdigest())
-    window, print_ = shop.windows.get(key, lambda: _searched(shop, path, search))
+    key = (source_sha256, search.channel, within, hashlib.sha256(known).hexdigest())
+    window, print_ = shop.windows.get(key, lambda: _searched(shop, path, search, within))
     clip = shop.decoders.cut(path, start_s=window.start_s, end_s=window.end_s, channel=window.channel)
     return _Cut(window=window, print_=print_, clip=clip, source_sha256=source_sha256)
 

@@ -61,6 +61,7 @@ async def submit(shop: Workshop, speaker_id: SpeakerId) -> str:
         speaker_id=speaker_id,
         clip=clip,
         create=started.verb is Verb.POST,
+        language=sample.language,
         callback_url=_callback_url(shop, speaker_id, started),
         idempotency_key=attempt_named(f"{speaker_id}-{sample.recording_id}", stored.record.era),
     )

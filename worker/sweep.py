@@ -14,6 +14,8 @@ from worker.enrollment.record import Record
 from worker.enrollment.states import SpeakerState
 from worker.enrollment.steps import LookUp, Policy, Step, due_at, next_steps
 from worker.queue import jobs
+from worker.store.forgetting import forget_old
+from worker.store.manifests import Manifests
 from worker.workshop import Workshop
 
 _AT_ONCE = 500  # records in one sweep; the next comes in seconds
@@ -25,6 +27,8 @@ async def sweep(shop: Workshop) -> str:
     """Look at the records that are due; returns how many in words."""
     await shop.journal.forget_old()
     now = shop.now()
+    manifests = Manifests(shop.objects, account=shop.settings.account)
+    await forget_old(shop.batches, manifests, before=now - shop.settings.retention.batches)
     due = await shop.store.due(now=now, limit=_AT_ONCE)
     records = await shop.store.many(due)
     listed = await _look_through(shop, list(records.values()), now=now)

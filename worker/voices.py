@@ -1,7 +1,7 @@
 """What is known of voices: the print of each sample beside its clip, and the gallery of all speakers.
 
 Prints lie in the clips' folder, so that erasing a speaker takes them along; the gallery's entry is taken out by name.
-Nothing of either goes into records, events, logs or errors.
+Both are sealed. Nothing of either goes into records, events, logs or errors.
 """
 
 import asyncio
@@ -16,7 +16,10 @@ from worker.enrollment.errors import RetryLaterError
 from worker.enrollment.record import Record, RecordingId, Sample, SpeakerId
 from worker.enrollment.states import SampleState, sample_state
 from worker.gallery import Entry, Gallery
+from worker.seal import DamagedVoiceError, VoiceSeal
 from worker.store.objects import ObjectStore
+
+PRINT = ".print"  # how the names of prints end
 
 _log = structlog.get_logger()
 
@@ -27,17 +30,20 @@ class Voices:
     Args:
         objects: where clips and prints lie.
         gallery: the speakers' voices.
+        seal: what prints are sealed with.
         voice: the models.
     """
 
-    def __init__(self, objects: ObjectStore, gallery: Gallery, *, voice: Voice) -> None:
+    def __init__(self, objects: ObjectStore, gallery: Gallery, *, seal: VoiceSeal, voice: Voice) -> None:
         self._objects = objects
+        self._seal = seal
         self.gallery = gallery
         self.models = voice
 
     async def keep(self, object_key: str, print_: bytes) -> None:
         """Lay the print of a clip beside it."""
-        await self._objects.put(_beside(object_key), print_)
+        key = _beside(object_key)
+        await self._objects.put(key, self._seal.seal(print_, place=self._seal.of_object(key)))
 
     async def copy(self, object_key: str, to: str) -> None:
         """Lay the print of a clip, if there is one, beside another."""
@@ -46,10 +52,22 @@ class Voices:
             await self._objects.put(_beside(to), blob)
 
     async def print_of(self, sample: Sample) -> Print | None:
-        """The print of a sample; None if there is none, or one that this model did not make."""
-        blob = await self._objects.get(_beside(sample.clip.object_key)) if sample.clip else None
-        found = likeness.from_bytes(blob) if blob else None
-        return found if found and found.model == self.models.manifest.sha256 else None
+        """The print of a sample; None if there is none, or one that this model did not make.
+
+        Raises:
+            RetryLaterError: the object store is away, or the key it is sealed under is missing.
+        """
+        key = _beside(sample.clip.object_key) if sample.clip else ""
+        blob = await self._objects.get(key) if key else None
+        found = self._opened(key, blob) if blob else None
+        return found if found and found.model in self.models.manifest.ids else None
+
+    def _opened(self, key: str, blob: bytes) -> Print | None:
+        try:
+            return likeness.from_bytes(self._seal.open(blob, place=self._seal.of_object(key)))
+        except DamagedVoiceError:
+            _log.warning("voice.damaged", object_key=key)
+            return None
 
     async def prints_of(self, samples: Iterable[Sample]) -> dict[RecordingId, Print]:
         """The prints of some samples; those without one are left out."""
@@ -87,4 +105,4 @@ def applied(record: Record) -> list[Sample]:
 
 
 def _beside(object_key: str) -> str:
-    return f"{object_key.removesuffix('.wav')}.print"
+    return object_key.removesuffix(".wav") + PRINT

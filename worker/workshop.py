@@ -13,7 +13,7 @@ from engine.voice.recent import Recent
 from engine.voice.voice import Voice
 from worker.api.client import EnrollmentApi
 from worker.enrollment.facts import Answered, Fact, SampleParked
-from worker.enrollment.record import AttemptOutcome, Record, SpeakerId
+from worker.enrollment.record import AttemptOutcome, Record, SpeakerId, Stretch
 from worker.enrollment.renewal import era_of
 from worker.enrollment.steps import LookUp, Park, Policy, Prepare, Renew, Step, Submit, Unenroll, next_steps
 from worker.fetch import Fetcher
@@ -54,7 +54,7 @@ class Workshop:
     measuring: Measuring
     decoders: Decoders
     policy: Policy
-    windows: Recent[tuple[str, int | None, str], tuple[Window, bytes]] = field(
+    windows: Recent[tuple[str, int | None, Stretch, str], tuple[Window, bytes]] = field(
         default_factory=lambda: Recent(_WINDOWS_MOST)
     )
     passed: Recent[tuple[str, ...], bool] = field(default_factory=lambda: Recent(_PASSED_MOST))

@@ -88,7 +88,7 @@ async def _listening(app: web.Application) -> AsyncIterator[None]:
 async def _work(app: web.Application) -> AsyncIterator[None]:
     parts = app[PARTS]
     parts.callbacks.open()
-    tidying = asyncio.create_task(_tidy(parts))
+    beside = [asyncio.create_task(_tidy(parts)), asyncio.create_task(parts.forgetting.run())]
     jobs = (_hear_and_work(parts), *(lane.run() for lane in parts.waiting))
     lanes = [asyncio.create_task(job) for job in jobs]
     try:
@@ -97,7 +97,7 @@ async def _work(app: web.Application) -> AsyncIterator[None]:
         for lane in lanes:
             lane.cancel()  # once: a lane ends its own worker however often that takes
         await asyncio.gather(*lanes, return_exceptions=True)
-        await end(tidying)
+        await end(*beside)
         await parts.callbacks.close()
         parts.ears.close()
 

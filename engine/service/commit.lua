@@ -1,8 +1,8 @@
 -- One step of one enrollment: compare the version, set document and sealed vectors, keep both indexes.
 -- No rule lives here: what the enrollment becomes was decided before.
--- KEYS: enrollment, index of all, index of complete ones
+-- KEYS: enrollment, index of all, index of complete ones, since when Redis's files hold what was erased
 -- ARGV: version read, document, sealed vectors or '', their sealed key, speaker id, rank in index of all or '',
---   rank in index of complete ones or ''
+--   rank in index of complete ones or '', 'erases' if a voice is taken away or ''
 -- Returns the new version, or 0 if somebody else was faster.
 local version = tonumber(redis.call('HGET', KEYS[1], 'version') or '0')
 if version ~= tonumber(ARGV[1]) then
@@ -21,5 +21,9 @@ for i = 2, 3 do
   else
     redis.call('ZADD', KEYS[i], ARGV[i + 4], ARGV[5])
   end
+end
+if ARGV[8] == 'erases' then
+  local now = redis.call('TIME')
+  redis.call('SET', KEYS[4], now[1], 'NX')
 end
 return version

@@ -10,6 +10,7 @@ import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import structlog
@@ -18,7 +19,7 @@ from arq import Retry
 from config.points import point
 from engine.service.enroll import Enroller, now_ms
 from engine.service.enrollment import Ask
-from engine.service.failure import CMN_INTERNAL, ApiError, NotReadyError, StoreAwayError
+from engine.service.failure import CMN_INTERNAL, ApiError, DecoderLostError, NotReadyError, StoreAwayError
 from engine.service.jobs import Job, Jobs, Status
 from engine.service.orders import Diarize, Identify, Kind, Order
 from engine.service.recognise import Recogniser
@@ -98,7 +99,7 @@ class Desk:
             await self._ended(order)
             raise
         except (StoreAwayError, NotReadyError, TimeoutError) as error:
-            if not isinstance(error, TimeoutError):
+            if not isinstance(error, TimeoutError | DecoderLostError):
                 await self._ended(order)
             _log.warning("job.deferred", job_id=order.job_id, reason=str(error) or "timeout", again_s=_AGAIN_S)
             raise Retry(defer=_AGAIN_S) from error
@@ -128,8 +129,8 @@ class Desk:
         """What the contract answers to an order."""
         match order.task:
             case Ask() as ask:
-                audio = await asyncio.to_thread(self._spool.read, order.job_id)
-                named = ask if ask.sha256 else replace(ask, sha256=hashlib.sha256(audio).hexdigest())
+                audio = self._spool.path(order.job_id)
+                named = ask if ask.sha256 else replace(ask, sha256=await asyncio.to_thread(_sha256, audio))
                 return self._enroller.told(await self._enroller.apply(named, audio))
             case Identify() as task:
                 return await self._recogniser.identify(task, self._spool.path(order.job_id), is_job=not order.awaited)
@@ -148,6 +149,11 @@ class Desk:
             if job is None or job.status != "InProgress":
                 await asyncio.to_thread(self._spool.remove, job_id)
                 _log.info("job.stray_removed", job_id=job_id)
+
+
+def _sha256(audio: Path) -> str:
+    with audio.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _failed(error: ApiError) -> Outcome:

@@ -7,10 +7,12 @@ judged against what the winner left, and is neither lost nor applied twice.
 import asyncio
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
+from engine.service.applying import already_applied, not_enrolled, tombstone, with_sample
 from engine.service.ears import Ears
-from engine.service.enrollment import ID_NAMES, Ask, Enrollment, already_applied, not_enrolled, tombstone, with_sample
+from engine.service.enrollment import ID_NAMES, Ask, Enrollment
 from engine.service.failure import ApiError, NotReadyError
 from engine.service.samples import without_sample
 from engine.service.vault import Vault
@@ -61,8 +63,8 @@ class Enroller:
         """
         return already_applied(await self._vault.look(ask.speaker_id), ask, model=self._model)
 
-    async def apply(self, ask: Ask, audio: bytes) -> Enrollment:
-        """Apply a sample and return what the enrollment has become.
+    async def apply(self, ask: Ask, audio: Path) -> Enrollment:
+        """Apply a sample, which lies in a file, and return what the enrollment has become.
 
         Raises:
             ApiError: the sample can't be applied, or will not do.
@@ -73,7 +75,7 @@ class Enroller:
             done = already_applied(held, ask, model=self._model)
             if done is not None:
                 return done
-            found = found or await self._ears.hear(audio)
+            found = found or await self._ears.hear(audio, sha256=ask.sha256)
             after = await asyncio.to_thread(with_sample, held, ask, found, model=self._model, now_ms=self._clock())
             if await self._vault.commit(after) and after.enrollment is not None:
                 return after.enrollment
@@ -91,7 +93,8 @@ class Enroller:
                 raise not_enrolled(speaker_id, parameter)
             if held.alive is None:
                 raise ApiError(410, "already_deleted", f"{speaker_id} was deleted before", parameter=parameter)
-            if await self._vault.commit(tombstone(held.alive, version=held.version, now_ms=self._clock())):
+            gone = tombstone(held.alive, version=held.version, now_ms=self._clock())
+            if await self._vault.commit(gone, erases=True):
                 return
         raise NotReadyError(f"too many writers on {speaker_id}")
 
@@ -106,6 +109,6 @@ class Enroller:
             if held.alive is None:
                 raise not_enrolled(speaker_id, parameter)
             after = without_sample(held.alive, held, sample, now_ms=self._clock())
-            if await self._vault.commit(after):
+            if await self._vault.commit(after, erases=True):
                 return after.alive
         raise NotReadyError(f"too many writers on {speaker_id}")

@@ -62,6 +62,10 @@ class NotReadyError(ApiError):
         super().__init__(503, code, f"{message}; try again in {RETRY_AFTER_S} s", error_code=CMN_UNAVAILABLE)
 
 
+class DecoderLostError(NotReadyError):
+    """503: a decoder was killed or couldn't start; if it is the recording's doing, it will happen again."""
+
+
 def invalid(parameter: str, should_be: str) -> ApiError:
     """400 for a parameter whose value is none; `should_be` completes 'it should be'."""
     return ApiError(

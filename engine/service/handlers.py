@@ -12,8 +12,9 @@ from dataclasses import replace
 from aiohttp import web
 
 from engine.service import oauth, openapi, wire
+from engine.service.applying import not_enrolled
 from engine.service.enroll import now_ms
-from engine.service.enrollment import Ask, Verb, not_enrolled
+from engine.service.enrollment import Ask, Verb
 from engine.service.failure import RETRY_AFTER_S, ApiError, invalid
 from engine.service.middleware import FACTS, whole_body
 from engine.service.orders import Diarize, Identify, Order, Task

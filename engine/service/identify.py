@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.voice.band import is_line, is_narrow, loud_spectrum
 from engine.voice.evidence import chances
-from engine.voice.measures import is_line, is_narrow, loud_spectrum
 from engine.voice.recording import Recording, narrowed
 from engine.voice.samples import RATE_HZ, floats
 from engine.voice.speech import spoken, within

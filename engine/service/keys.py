@@ -18,6 +18,16 @@ def index(account: str, *, complete_only: bool) -> str:
     return f"vx:{{{account}}}:engine:index:{'complete' if complete_only else 'all'}"
 
 
+def erased(account: str) -> str:
+    """String: since when (s) Redis's files hold a voice that was erased. No TTL: goes when they are written anew."""
+    return f"vx:{{{account}}}:engine:erased"
+
+
+def forgetting(account: str) -> str:
+    """String: the same, of what is being left out of the files just now. No TTL: goes when that is done."""
+    return f"vx:{{{account}}}:engine:forgetting"
+
+
 def job(account: str, job_id: str) -> str:
     """Hash of one job: what was asked, and later its answer.
 

@@ -21,6 +21,7 @@ from engine.service.ears import Ears
 from engine.service.enroll import Enroller
 from engine.service.enrollment import ID_NAMES
 from engine.service.faults import Faults, Mode
+from engine.service.forgetting import Forgetting
 from engine.service.jobs import DELIVER, FETCH, RUN, Jobs
 from engine.service.lanes import Lane
 from engine.service.limits import RINGCENTRALS, Limiter
@@ -32,6 +33,7 @@ from engine.service.sessions import Sessions
 from engine.service.spool import Spool
 from engine.service.tokens import Tokens
 from engine.service.vault import Vault
+from engine.voice.apart import Decoders
 from engine.voice.preflight import Rules
 
 
@@ -64,6 +66,7 @@ class Parts:
     desk: Desk
     bell: Bell
     crew: Crew
+    forgetting: Forgetting
     answers: Answers
     callbacks: Callbacks
     hearing: tuple[Lane, ...]
@@ -92,7 +95,8 @@ def assemble(settings: Settings, *, callback_delays_s: Sequence[float], fetch_de
     )
     seal = seal_of(settings)
     vault = Vault(redis, seal, account=settings.account)
-    ears = Ears(threads=settings.engine.threads, rules=Rules.for_profile(settings.profile))
+    rules = Rules.for_profile(settings.profile)
+    ears = Ears(threads=settings.engine.threads, rules=rules, decoders=Decoders())
     enroller = Enroller(vault, ears, model=settings.engine.model, id_names=_id_names(settings))
     recogniser = Recogniser(vault, ears, model=settings.engine.model)
     jobs = Jobs(redis, account=settings.account, kept=settings.retention.jobs)
@@ -122,6 +126,7 @@ def assemble(settings: Settings, *, callback_delays_s: Sequence[float], fetch_de
         desk=desk,
         bell=bell,
         crew=crew,
+        forgetting=Forgetting(redis, account=settings.account, within=settings.engine.forget_within),
         answers=Answers(jobs, spool, bell=bell, crew=crew, wait_s=settings.engine.wait.total_seconds()),
         callbacks=callbacks,
         hearing=_hearing(settings, desk, bell),

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from engine.service.applying import comparable
 from engine.service.ears import Ears
-from engine.service.enrollment import comparable
 from engine.service.orders import Diarize, Identify
 from engine.service.vault import Vault
 from engine.voice.voiceprint import SamplePrint
@@ -33,7 +33,7 @@ class Recogniser:
         """
         return comparable(await self._vault.many(speaker_ids), model=self._model) if speaker_ids else {}
 
-    async def identify(self, task: Identify, audio: bytes | Path, *, is_job: bool) -> dict[str, Any]:
+    async def identify(self, task: Identify, audio: Path, *, is_job: bool) -> dict[str, Any]:
         """SpeakerIdentificationObject of the contract.
 
         Raises:

@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from engine.service.enrollment import Enrollment, Held, Sample, spent_with, tombstone
+from engine.service.applying import spent_with, tombstone
+from engine.service.enrollment import Enrollment, Held, Sample
 from engine.service.failure import ApiError
 from engine.service.jobs import iso
 from engine.voice.voiceprint import AGREES_NARROW, AGREES_WIDE, agreements, quality

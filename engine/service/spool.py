@@ -46,14 +46,6 @@ class Spool:
         """Where the audio of a job lies, if it does."""
         return self._folder / job_id
 
-    def read(self, job_id: str) -> bytes:
-        """The audio of a job.
-
-        Raises:
-            FileNotFoundError: it isn't there.
-        """
-        return self.path(job_id).read_bytes()
-
     def remove(self, job_id: str) -> None:
         """Forget the audio of a job, if it is there."""
         self.path(job_id).unlink(missing_ok=True)

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from pydantic import TypeAdapter
 from redis.asyncio import Redis
 
+from engine.sealing import Sealed
 from engine.service import keys
 from engine.service.enrollment import Enrollment, Held
-from engine.service.seal import Seal, Sealed
+from engine.service.seal import Seal
 from engine.service.store import fields, reaching, script
 
 _DOCUMENT = TypeAdapter(Enrollment)
@@ -55,8 +56,11 @@ class Vault:
         """
         return (await self.many([speaker_id]))[speaker_id]
 
-    async def commit(self, after: Held) -> bool:
-        """Keep `after` if the version is still the one it was made from; False if somebody else was faster."""
+    async def commit(self, after: Held, *, erases: bool = False) -> bool:
+        """Keep `after` if the version is still the one it was made from; False if somebody else was faster.
+
+        `erases`: a voice is taken away, and Redis's own files are to forget it too (`forgetting`).
+        """
         made = after.enrollment
         if made is None:
             raise ValueError("nothing to commit")
@@ -70,15 +74,17 @@ class Vault:
                     keys.enrollment(self._account, made.speaker_id),
                     keys.index(self._account, complete_only=False),
                     keys.index(self._account, complete_only=True),
+                    keys.erased(self._account),
                 ],
                 args=[
                     after.version,
                     _DOCUMENT.dump_json(made),
-                    sealed.prints,
+                    sealed.content,
                     sealed.key,
                     made.speaker_id,
                     alive.created_ms if alive else "",
                     alive.created_ms if alive and alive.is_complete else "",
+                    "erases" if erases else "",
                 ],
             )
         return int(version) > 0

@@ -41,7 +41,7 @@ class Decoders:
     """Children that decode, as many as there are callers at one time; threads may share it.
 
     Args:
-        longest_s: after so long over one recording a child is ended.
+        longest_s: after so long over one recording a child is ended, unless it is asked with another limit.
         most_bytes: of its address space.
     """
 
@@ -56,18 +56,27 @@ class Decoders:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.close()
 
-    def decode(self, source: Path, *, channel: int | None = None, limit_s: float = 1800.0) -> Recording:
+    def decode(  # noqa: PLR0913 -- each says what of the file, or how long
+        self,
+        source: Path,
+        *,
+        channel: int | None = None,
+        start_s: float = 0.0,
+        end_s: float | None = None,
+        limit_s: float = 1800.0,
+        longest_s: float | None = None,
+    ) -> Recording:
         """As `recording.decode`; a file that crashes two decoders, or keeps one busy for too long, is `corrupt`.
 
         Raises:
             DecoderError: two children in turn could not start or were killed.
         """
-        return _again(lambda: self._decode(source, channel=channel, limit_s=limit_s))
+        return _again(lambda: self._decode(source, limit_s, longest_s, channel=channel, start_s=start_s, end_s=end_s))
 
-    def _decode(self, source: Path, *, channel: int | None, limit_s: float) -> Recording:
+    def _decode(self, source: Path, limit_s: float, longest_s: float | None, **request: Any) -> Recording:
         samples = np.empty(round((limit_s + 1) * RATE_HZ), np.int16)  # touched only as far as it is filled
         filled = 0
-        with self._asked(source, channel=channel, limit_s=limit_s) as child:
+        with self._asked(source, longest_s, limit_s=limit_s, **request) as child:
             while (answer := child.read(samples[filled:]))[0] == _SAMPLES:
                 filled += answer[1]
         return recorded(samples[:filled], Sound(**json.loads(answer[2])))
@@ -77,7 +86,7 @@ class Decoders:
         return _again(lambda: self._cut(source, start_s=start_s, end_s=end_s, channel=channel))
 
     def _cut(self, source: Path, **request: Any) -> bytes:
-        with self._asked(source, **request) as child:
+        with self._asked(source, None, **request) as child:
             return child.read(np.empty(0, np.int16))[2]
 
     def close(self) -> None:
@@ -88,10 +97,10 @@ class Decoders:
             child.end()
 
     @contextmanager
-    def _asked(self, source: Path, **request: Any) -> Iterator["_Child"]:
+    def _asked(self, source: Path, longest_s: float | None, **request: Any) -> Iterator["_Child"]:
         child = self._one()
         try:
-            child.ask({"source": os.fspath(source), **request})
+            child.ask({"source": os.fspath(source), **request}, longest_s=longest_s or self._longest_s)
             yield child
         finally:
             if child.is_free:
@@ -107,7 +116,7 @@ class Decoders:
                 if child.is_there():
                     return child
                 child.end()
-        return _Child(longest_s=self._longest_s, most_bytes=self._most_bytes)
+        return _Child(most_bytes=self._most_bytes)
 
 
 class DecoderError(Exception):
@@ -129,16 +138,20 @@ def _again(work: Callable[[], _T]) -> _T:
 class _Child:
     """One child, seen from its parent; free once it has answered to the end."""
 
-    def __init__(self, *, longest_s: float, most_bytes: int) -> None:
-        self._longest_s = longest_s
+    def __init__(self, *, most_bytes: int) -> None:
+        self._longest_s = 0.0  # of the request it is working on
         self.is_free = True
-        self._process = subprocess.Popen(  # noqa: S603  (this module, by this interpreter)
-            [sys.executable, "-P", "-m", "engine.voice.apart", str(longest_s), str(most_bytes)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            env=os.environ | {"OPENBLAS_NUM_THREADS": "1"},
-        )
+        try:
+            self._process = subprocess.Popen(  # noqa: S603  (this module, by this interpreter)
+                [sys.executable, "-P", "-m", "engine.voice.apart", str(most_bytes)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                env={name: value for name, value in os.environ.items() if not name.startswith("VOXROLL_")}  # no keys
+                | {"OPENBLAS_NUM_THREADS": "1"},
+            )
+        except OSError as error:
+            raise DecoderError(f"no decoder could be started: {error.strerror}") from error
         if self._process.stdin is None or self._process.stdout is None:
             raise AssertionError("they were asked for")
         self._in, self._out = self._process.stdin, cast("BufferedReader", self._process.stdout)
@@ -146,15 +159,15 @@ class _Child:
     def is_there(self) -> bool:
         return self._process.poll() is None
 
-    def ask(self, request: dict[str, Any]) -> None:
-        """Hand in a recording; the answer is read part by part.
+    def ask(self, request: dict[str, Any], *, longest_s: float) -> None:
+        """Hand in a recording; the answer is read part by part, and is to be there within `longest_s`.
 
         Raises:
             VoiceFailure: the child has just died.
         """
-        self.is_free = False
+        self.is_free, self._longest_s = False, longest_s
         try:
-            self._in.write(json.dumps(request).encode() + b"\n")
+            self._in.write(json.dumps(request | {"longest_s": longest_s}).encode() + b"\n")
             self._in.flush()
         except BrokenPipeError as error:
             raise self._death() from error
@@ -207,12 +220,13 @@ class _Child:
 
 def main() -> None:
     """Be a child: requests as JSON lines on standard input, answers on standard output."""
-    longest_s, most_bytes = float(sys.argv[1]), int(sys.argv[2])
+    most_bytes = int(sys.argv[1])
     resource.setrlimit(resource.RLIMIT_AS, (most_bytes, most_bytes))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # no voice in a core file
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to heed; it closes standard input
     for line in sys.stdin.buffer:
         request = json.loads(line)
+        longest_s = request.pop("longest_s")
         signal.setitimer(signal.ITIMER_REAL, longest_s)  # by default SIGALRM ends a process, whatever it is doing
         _answer(Path(request.pop("source")), request)
         signal.setitimer(signal.ITIMER_REAL, 0)

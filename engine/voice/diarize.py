@@ -14,9 +14,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.voice.band import is_narrow_band
 from engine.voice.embedding import MIN_S
 from engine.voice.labels import Stretch, said
-from engine.voice.measures import is_narrow_band
 from engine.voice.naming import Known, named
 from engine.voice.parties import parties
 from engine.voice.people import people

@@ -8,7 +8,7 @@ class VoiceFailure(Exception):  # noqa: N818  the word of the house for a record
     """A recording that will not do.
 
     Args:
-        code: one of `refusals.CODES`.
+        code: one of `codes.CODES`.
         message: measured value, limit and way out, in words.
         value: what was measured, where it is a number.
         limit: what it was held against, in the same unit.

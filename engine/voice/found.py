@@ -61,7 +61,8 @@ class Found:
         duration_s: seconds of it that were looked at.
         truncated: it is longer than that.
         leg: the channel that was searched.
-        recording: its sound.
+        recording: its sound. It and the legs count from `recording.start_s` on, all other times from the beginning of
+            the whole recording.
         legs: all channels; the one alone where they hold the same sound.
         spans: where its speaker speaks.
         music: where there is music.

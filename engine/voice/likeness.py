@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.voice import fingerprint, measures, speech
+from engine.voice import band, fingerprint, speech
 from engine.voice.fingerprint import SPARSE, Fingerprint
 from engine.voice.recording import narrowed
 from engine.voice.samples import RATE_HZ, Samples, floats
@@ -38,7 +38,7 @@ class Print:
         speech_s: seconds of speech.
         audio: its fingerprint.
         recording: fingerprint of what it was cut from, up to half an hour around it, every `SPARSE`-th step.
-        model: SHA-256 of the network; vectors of two networks can't be compared.
+        model: `Manifest.ids` of the network; vectors of two networks can't be compared.
     """
 
     vector: Vector
@@ -111,9 +111,9 @@ def cut_print(voice: Voice, recording: Samples, spans: tuple[Span, ...], *, star
 
 def _print(voice: Voice, samples: NDArray[np.float32], spans: tuple[Span, ...], *, recording: Samples) -> Print:
     spoken = speech.spoken(samples, spans)
-    spectrum = measures.loud_spectrum(samples)
-    narrow = measures.is_narrow(spectrum)
-    narrow_vector = voice.embed_narrow(spoken if narrow else narrowed(spoken), line=measures.is_line(spectrum))
+    spectrum = band.loud_spectrum(samples)
+    narrow = band.is_narrow(spectrum)
+    narrow_vector = voice.embed_narrow(spoken if narrow else narrowed(spoken), line=band.is_line(spectrum))
     return Print(
         vector=narrow_vector if narrow else voice.embed(spoken),
         narrow_vector=narrow_vector,
@@ -121,7 +121,7 @@ def _print(voice: Voice, samples: NDArray[np.float32], spans: tuple[Span, ...], 
         speech_s=speech.speech_s(spans),
         audio=fingerprint.fingerprint(samples),
         recording=fingerprint.fingerprint(recording, every=SPARSE),
-        model=voice.manifest.sha256,
+        model=voice.manifest.ids[0],
     )
 
 

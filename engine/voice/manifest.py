@@ -2,9 +2,13 @@
 
 Every manifest says where the model came from and under which licence. That of a speaker-embedding model says also what
 it takes, and which centre its vectors have. The centres belong to the model: another model's vectors have other ones.
+What vectors are known by is made of all that, and not of the network's file, which another version of the library that
+writes it may write otherwise.
 """
 
+import hashlib
 import json
+import re
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -18,6 +22,13 @@ from engine.voice.voiceprint import Vector
 FILE = "manifest.json"
 SEGMENTATION = "segmentation"  # name of the segmentation net's folder, which lies beside the embedding models'
 FORMAT = 2  # grows when the files of a model folder change their meaning; older folders are made anew
+
+_PUBLISHED = re.compile(r", SHA-256 ([0-9a-f]{64})$")
+_BUILT = {  # by the weights: the SHA-256 of the files by which vectors were known before `Manifest.ids`
+    "92f29b94e6948786a26778c9e302525d185bb08c8b9f5252ed98776902840199": (
+        "a8a91cb601fb95902c3b2cf6e37177182f2d72b03a5679d66aaf9b823021e2cd",
+    )
+}
 
 
 class ManifestError(Exception):
@@ -66,8 +77,12 @@ class Manifest(Provenance):
 
     The front end is what `fbank` computes; a manifest that asks for another rate, other features or another
     normalisation is refused when it is read, for its vectors would be wrong without a sign of it.
+
+    Attributes:
+        weights: SHA-256 of the file that the weights were published in; the network's own where that is what came.
     """
 
+    weights: str
     input_name: str
     dimension: int
     sample_rate_hz: int
@@ -77,6 +92,17 @@ class Manifest(Provenance):
     wide: tuple[float, ...]
     narrow: tuple[float, ...]
     line: tuple[float, ...]
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """What its vectors are known by: the first is given to new ones, the others were given to earlier ones.
+
+        The first is the SHA-256 over everything that decides what vectors are kept: weights, front end and centres.
+        """
+        names = ("weights", "dimension", "sample_rate_hz", "features", "normalisation", "wide", "narrow", "line")
+        made_of = json.dumps([getattr(self, name) for name in names])
+        former = {self.sha256, *_BUILT.get(self.weights, ())}
+        return hashlib.sha256(made_of.encode()).hexdigest(), *sorted(former)
 
     @property
     def centre_wide(self) -> Vector:
@@ -102,4 +128,5 @@ class Manifest(Provenance):
         for name, values in centres.items():
             if len(values) != given["dimension"]:
                 raise ValueError(f"its centre {name} has {len(values)} dimensions, not {given['dimension']}")
-        return given | centres
+        published = _PUBLISHED.search(given["source"])  # where manifests said so before they had a field for it
+        return {"weights": published[1] if published else given["sha256"]} | given | centres

@@ -14,10 +14,11 @@ import numpy as np
 
 from engine.voice import measures as measuring
 from engine.voice import refusals, speech, windows
+from engine.voice.band import is_narrow_band
 from engine.voice.failure import VoiceFailure
 from engine.voice.found import Found, Refused, Search, Window
 from engine.voice.hearing import Hearing
-from engine.voice.measures import Measures, Sound, is_narrow_band
+from engine.voice.measures import Measures, Sound
 from engine.voice.recording import Recording
 from engine.voice.rules import Rules
 from engine.voice.scan import scan
@@ -96,22 +97,27 @@ class Miner:
         """Judge a stretch; None where more of it was heard, after which another may be better."""
         samples = self.recording.between(at.start_s, at.end_s)
         sound, spoken = measuring.sound(scan(self.voice, samples), samples)
+        there, spans, others = self._told(at), *(tuple(map(self._told, kind)) for kind in (found.spans, found.others))
         refusal = refusals.too_little_speech(
-            sound, at, self.rules, spans=found.spans, truncated=found.truncated, people=found.people
-        ) or refusals.unfit_sound(sound, at, self.rules)
+            sound, there, self.rules, spans=spans, truncated=found.truncated, people=found.people
+        ) or refusals.unfit_sound(sound, there, self.rules)
         if refusal:
             return refusal
         if self.hearing.wholly(at):
             return None
         voices = _voices(self.hearing, at, sound)
-        refusal = refusals.unfit_voices(voices, at, people=found.people)
+        refusal = refusals.unfit_voices(voices, there, people=found.people)
         if not refusal and found.people > 1:
-            refusal = refusals.not_alone(sound, at, found.others)
+            refusal = refusals.not_alone(sound, there, others)
         if refusal:
             return refusal
         measured = replace(voices, consistency=measuring.consistency(self.voice, spoken))
         score = predicted_score([printed(measured, np.zeros(0, np.float32), consistency=measured.consistency)])
         return Window(at.start_s, at.end_s, found.leg.channel, measured, score)
+
+    def _told(self, span: Span) -> Span:
+        """Where people find it in the whole recording."""
+        return span.later(self.recording.start_s)
 
 
 def hearing_of(voice: Voice, recording: Recording, spans: Sequence[Span]) -> Hearing:

@@ -170,6 +170,7 @@ def _adopt(  # noqa: PLR0913  as `install`
         name=name,
         file=published.FILE,
         sha256=hashlib.sha256(data).hexdigest(),
+        weights=hashlib.sha256(data).hexdigest(),
         input_name=feats,
         dimension=size,
         sample_rate_hz=RATE_HZ,

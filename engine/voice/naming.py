@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.voice.band import is_narrow_band
 from engine.voice.embedding import MIN_S
-from engine.voice.measures import is_narrow_band
 from engine.voice.recording import narrowed
 from engine.voice.samples import RATE_HZ
 from engine.voice.voice import Voice

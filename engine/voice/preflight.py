@@ -7,6 +7,7 @@ refuse with the measured value, the limit and the way out.
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import TypeVar
 
 import numpy as np
 
@@ -31,6 +32,7 @@ __all__ = ["Found", "Measures", "Refused", "Rules", "Search", "Window", "choose"
 _HEARD_S = 12.0  # of a leg are compared with the known voice, and need
 _HEARD_LEAST_S = 3.0
 
+_Part = TypeVar("_Part", Window, Refused)
 Read = Callable[[int | None], Recording]
 
 
@@ -51,7 +53,8 @@ def mine(voice: Voice, read: Read, rules: Rules, search: Search | None = None) -
 
     Args:
         voice: the models.
-        read: gives the recording's channel of that number, or the mean of all for None.
+        read: gives the recording's channel of that number, or the mean of all for None; only what it gives is
+            searched, which may be a part of the recording.
         rules: what a stretch must be.
         search: what is looked for; the best stretch, if nothing else is said.
 
@@ -74,16 +77,17 @@ def mine(voice: Voice, read: Read, rules: Rules, search: Search | None = None) -
         music=leg.scan.music_spans(),
         tones=leg.scan.tone_spans(),
     )
-    refusal = refusals.too_short(recording.duration_s, rules) or refusals.speechless(leg.scan)
+    start_s = recording.start_s
+    refusal = refusals.too_short(recording.duration_s, rules) or refusals.speechless(leg.scan, start_s=start_s)
     if refusal:
-        return replace(found, refusal=refusal)
+        return _placed(replace(found, refusal=refusal))
     hearing = hearing_of(voice, recording, found.spans)
     miner = Miner(voice=voice, recording=recording, rules=rules, search=search, hearing=hearing)
     if len(legs) > 1 or recording.duration_s <= rules.max_s:  # one voice, most likely: no look is needed
         quick = miner.searched(found)
         if not quick.refusal or quick.refusal.code not in MANY_VOICES:
-            return quick
-    return miner.listened(found)
+            return _placed(quick)
+    return _placed(miner.listened(found))
 
 
 def inspect(voice: Voice, recording: Recording, rules: Rules) -> tuple[Sound, SamplePrint]:
@@ -112,6 +116,30 @@ def inspect(voice: Voice, recording: Recording, rules: Rules) -> tuple[Sound, Sa
     vector = narrow_vector if band else voice.embed(spoken)
     print_ = printed(found, vector, consistency=measuring.consistency(voice, spoken))
     return found, replace(print_, narrow_vector=narrow_vector)
+
+
+def _placed(found: Found) -> Found:
+    """The same, its times counted from the beginning of the whole recording."""
+    start_s = found.recording.start_s
+    if not start_s:
+        return found
+
+    def later(spans: tuple[Span, ...]) -> tuple[Span, ...]:
+        return tuple(span.later(start_s) for span in spans)
+
+    def moved(one: _Part) -> _Part:
+        at = Span(one.start_s, one.end_s).later(start_s)
+        return replace(one, start_s=at.start_s, end_s=at.end_s)
+
+    return replace(
+        found,
+        spans=later(found.spans),
+        music=later(found.music),
+        tones=later(found.tones),
+        others=later(found.others),
+        windows=tuple(map(moved, found.windows)),
+        refused=tuple(map(moved, found.refused)),
+    )
 
 
 class _Last:

@@ -45,6 +45,7 @@ def embedding(file: Path, folder: Path) -> None:
         name="campplus",
         file=FILE,
         sha256=hashlib.sha256(built).hexdigest(),
+        weights=_EMBEDDING_SHA256,
         input_name="feats",
         dimension=campplus.DIMENSION,
         sample_rate_hz=RATE_HZ,

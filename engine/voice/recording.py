@@ -6,9 +6,10 @@ costs. Neither changes the gain.
 """
 
 import io
+import math
 import wave
 from collections.abc import Callable, Generator, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 from typing import TypeVar, cast
@@ -23,6 +24,7 @@ from engine.voice.samples import RATE_HZ, floats, sixteen_bits
 
 _T = TypeVar("_T")
 _R = TypeVar("_R")
+_SLACK_S = 1.0  # people name whole seconds, and players round up
 _GATHER_S = 8  # so much is resampled in one go: the codecs' frames of 20 ms would cost more in calls than in work
 
 
@@ -36,6 +38,7 @@ class Recording:
         channels: how many the recording has, whichever were taken.
         duration_s: seconds of audio that were decoded.
         truncated: it is longer than the limit, and the rest was not looked at.
+        start_s: where in the whole recording it begins; all other times count from there.
     """
 
     samples: NDArray[np.int16]
@@ -43,6 +46,7 @@ class Recording:
     channels: int
     duration_s: float
     truncated: bool
+    start_s: float = 0.0
 
     def between(self, start_s: float, end_s: float) -> NDArray[np.float32]:
         """The sound between two times, float32 in [-1, 1]."""
@@ -58,39 +62,56 @@ class Sound:
     duration_s: float
     truncated: bool
     length: int
+    start_s: float = 0.0
 
 
-def decode(source: bytes | Path, *, channel: int | None = None, limit_s: float = 1800.0) -> Recording:
+def decode(
+    source: bytes | Path,
+    *,
+    channel: int | None = None,
+    start_s: float = 0.0,
+    end_s: float | None = None,
+    limit_s: float = 1800.0,
+) -> Recording:
     """Decode up to `limit_s` seconds.
 
     Args:
         source: the file's bytes, or its path (raw G.722 and GSM are known by their names alone).
         channel: the one to take, from 0; None for the mean of all.
-        limit_s: seconds after which decoding stops.
+        start_s: what is before is left out.
+        end_s: likewise what is behind; None: the recording's end.
+        limit_s: seconds behind the start after which decoding stops.
 
     Raises:
-        VoiceFailure: empty, not_audio, corrupt, rate_too_low, channel_missing.
+        VoiceFailure: empty, not_audio, corrupt, rate_too_low, channel_missing, stretch_missing.
         OSError: the path can't be read.
     """
     pieces: list[NDArray[np.int16]] = []
-    sound = yield_into(pieces.append, streamed(source, channel=channel, limit_s=limit_s))
+    taken = streamed(source, channel=channel, start_s=start_s, end_s=end_s, limit_s=limit_s)
+    sound = yield_into(pieces.append, taken)
     return recorded(np.concatenate(pieces), sound)
 
 
-def streamed(source: bytes | Path, *, channel: int | None, limit_s: float) -> Generator[NDArray[np.int16], None, Sound]:
+def streamed(
+    source: bytes | Path, *, channel: int | None, start_s: float = 0.0, end_s: float | None = None, limit_s: float
+) -> Generator[NDArray[np.int16], None, Sound]:
     """Decode as `decode` does, some seconds at a time: 16 kHz mono samples, and at the end what they are."""
     stream = blocks(source, channel=channel)
     first = next(stream)
-    limit = round(limit_s * first.rate_hz)
+    wanted_s = math.inf if end_s is None else end_s - start_s
+    limit = round(min(limit_s, wanted_s) * first.rate_hz)
     resampler = _Resampler(first.rate_hz)
     count = 0
-    for gathered in _gathered(chain([first], stream), limit):
+    for gathered in _gathered(_behind(chain([first], stream), start_s), limit):
         count += len(gathered)
         yield sixteen_bits(resampler.push(gathered))
     yield sixteen_bits(resampler.push(None))
     taken = min(count, limit)
+    taken_s = taken / first.rate_hz
+    if end_s is not None and taken_s + _SLACK_S < min(wanted_s, limit_s):
+        raise _stretch_missing("ends", end_s, whole_s=start_s + taken_s)
     length = round(taken * RATE_HZ / first.rate_hz)
-    return Sound(first.rate_hz, first.channels, taken / first.rate_hz, count > limit, length)
+    return Sound(first.rate_hz, first.channels, taken_s, count > limit and limit_s < wanted_s, length, start_s)
 
 
 def yield_into(take: Callable[[_T], object], pieces: Generator[_T, None, _R]) -> _R:
@@ -104,7 +125,10 @@ def yield_into(take: Callable[[_T], object], pieces: Generator[_T, None, _R]) ->
 
 def recorded(samples: NDArray[np.int16], sound: Sound) -> Recording:
     """The recording that decoded samples make; the resampler may have given a few too many."""
-    return Recording(samples[: sound.length], sound.native_rate_hz, sound.channels, sound.duration_s, sound.truncated)
+    taken = samples[: sound.length]
+    return Recording(
+        taken, sound.native_rate_hz, sound.channels, sound.duration_s, sound.truncated, start_s=sound.start_s
+    )
 
 
 def cut(source: bytes | Path, *, start_s: float, end_s: float, channel: int | None = None) -> bytes:
@@ -160,6 +184,27 @@ def narrowed(samples: NDArray[np.float32]) -> NDArray[np.float32]:
     down = np.concatenate([half.push(samples), half.push(None)])
     up = np.concatenate([whole.push(down), whole.push(None)])
     return np.pad(up, (0, max(0, len(samples) - len(up))))[: len(samples)]
+
+
+def _behind(stream: Iterator[Block], start_s: float) -> Iterator[Block]:
+    """What lies behind a time of a recording, which must reach so far."""
+    at = rate_hz = 0
+    for block in stream:
+        skipped, rate_hz = max(0, round(start_s * block.rate_hz) - at), block.rate_hz
+        at += len(block.samples)
+        if skipped < len(block.samples):
+            yield replace(block, samples=block.samples[skipped:])
+    if start_s and at <= round(start_s * rate_hz):
+        raise _stretch_missing("begins", start_s, whole_s=at / rate_hz)
+
+
+def _stretch_missing(what: str, at_s: float, *, whole_s: float) -> VoiceFailure:
+    return VoiceFailure(
+        "stretch_missing",
+        f"the stretch {what} at {at_s:.1f} s, the recording ends at {whole_s:.1f} s; name a stretch within it",
+        value=at_s,
+        limit=whole_s,
+    )
 
 
 def _gathered(stream: Iterator[Block], limit: int) -> Iterator[NDArray[np.float32]]:

@@ -1,7 +1,4 @@
-"""Why a recording or a stretch of it will not do: the limits, and the words with value, limit and way out.
-
-`CODES` is the whole table; the README shows the same, and a test holds one against the other.
-"""
+"""Why a recording or a stretch of it will not do: the limits, and the words with value, limit and way out."""
 
 import math
 from collections.abc import Sequence
@@ -25,37 +22,6 @@ _P10_FEW = {False: 0.40, True: 0.34}
 _PARTED, _PARTED_FEW = 0.70, 0.60
 OVERLAP = 0.04  # see measures.overlap
 
-CODES = {
-    "empty": "there is no sound in the file",
-    "not_audio": "no known audio format, or a file without sound",
-    "corrupt": "it begins like a recording but can't be decoded",
-    "rate_too_low": "sampled too seldom for a voice",
-    "channel_missing": "the channel asked for isn't there",
-    "too_short": "shorter than the API takes",
-    "too_long": "a sample longer than the API takes; recordings may have any length",
-    "silent": "nothing to be heard",
-    "speech_too_short": "too little speech in one stretch",
-    "music": "music instead of speech, or too much of it in every stretch",
-    "synthetic_tone": "dial tones, beeps or hum instead of speech, or too much of it in every stretch",
-    "clipped": "recorded too loud, its peaks cut off",
-    "too_quiet": "recorded too softly",
-    "noisy": "too much noise under the speech",
-    "several_voices": "the voice changes within every stretch",
-    "overlapped": "two speak at once in every stretch",
-    "duplicate_recording": "the same sound was handed in before",
-    "duplicate_sample": "the same speech was handed in before, in another recording",
-    "different_voice": "not the voice that the speaker's other samples have",
-    "same_voice_other_id": "the voice is enrolled under another speaker's id",
-    "not_found": "the source isn't there",
-    "forbidden_source": "the source may not be read from here",
-    "unreadable_source": "the source can't be read or reached",
-    "too_large": "the file is larger than allowed",
-}
-ADVICE = {
-    "narrow_band": "usable; nothing above the telephone's band, so the grade stays at Good at most",
-    "short": "usable; shorter than the best length",
-}
-
 
 def clock(seconds: float) -> str:
     """A place in a recording as people write it: 02:14, or 1:02:14."""
@@ -70,13 +36,13 @@ def between(span: Span) -> str:
 
 
 def too_short(duration_s: float, rules: Rules) -> VoiceFailure | None:
-    """The recording as a whole is too short."""
+    """The recording is too short, or the part of it that was named."""
     missing = rules.min_s - duration_s
     if missing <= SLACK_S:
         return None
     return VoiceFailure(
         "too_short",
-        f"{duration_s:.1f} s long, {rules.min_s:g} s needed; record at least {_up(missing):g} s more",
+        f"{duration_s:.1f} s long, {rules.min_s:g} s needed; hand in at least {_up(missing):g} s more",
         value=duration_s,
         limit=rules.min_s,
     )
@@ -95,8 +61,8 @@ def too_long(duration_s: float, rules: Rules, *, truncated: bool) -> VoiceFailur
     )
 
 
-def speechless(seen: Scan) -> VoiceFailure | None:
-    """Nobody speaks: there is silence, music, a tone, or some other sound."""
+def speechless(seen: Scan, *, start_s: float = 0.0) -> VoiceFailure | None:
+    """Nobody speaks: there is silence, music, a tone, or some other sound. What was seen begins at `start_s`."""
     if seen.spans():
         return None
     if seen.level_db < SILENT_DBFS:
@@ -109,12 +75,12 @@ def speechless(seen: Scan) -> VoiceFailure | None:
         )
     music, tones = seen.music_spans(), seen.tone_spans()
     for code, found, least in (("music", music, MUSIC_S), ("synthetic_tone", tones, TONE_S)):
-        seconds = speech_s(found)
+        seconds, there = speech_s(found), [span.later(start_s) for span in found]
         if seconds > least and seconds >= max(speech_s(music), speech_s(tones)):
             what = "music" if code == "music" else "tones"
             return VoiceFailure(
                 code,
-                f"{seconds:.1f} s of {what} ({_listed(found)}) and no speech in {seen.duration_s:.1f} s of sound, "
+                f"{seconds:.1f} s of {what} ({_listed(there)}) and no speech in {seen.duration_s:.1f} s of sound, "
                 f"{least:g} s allowed; record a person speaking",
                 value=seconds,
                 limit=least,

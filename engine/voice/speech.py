@@ -45,6 +45,10 @@ class Span:
         """Length in seconds."""
         return self.end_s - self.start_s
 
+    def later(self, seconds: float) -> "Span":
+        """The same stretch where it is counted from an earlier beginning; as it is if that is the same."""
+        return Span(round(self.start_s + seconds, 3), round(self.end_s + seconds, 3)) if seconds else self
+
 
 class SpeechFinder:
     """The loaded network; one call computes on one thread, several may run at once."""

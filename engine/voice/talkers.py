@@ -12,9 +12,9 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.voice.band import is_line, is_narrow, loud_spectrum
 from engine.voice.hearing import WINDOW_S, Hearing
 from engine.voice.likeness import KnownVoice
-from engine.voice.measures import is_line, is_narrow, loud_spectrum
 from engine.voice.recording import narrowed
 from engine.voice.speech import Span, merged
 from engine.voice.turns import Turns

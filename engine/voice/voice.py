@@ -73,7 +73,7 @@ class Voice:
     def embed_narrow(self, samples: NDArray[np.float32], *, line: bool) -> Vector:
         """Raw vector of speech in the telephone's band, (dimension,).
 
-        `line`: what is under 300 Hz is missing too (`measures.is_line`). All voices are moved alike by that; so the
+        `line`: what is under 300 Hz is missing too (`band.is_line`). All voices are moved alike by that; so the
         vector is moved back, from a line's centre to that of narrow-band speech, and one centre serves for both.
         """
         vector = self.embed(samples)

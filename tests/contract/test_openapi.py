@@ -6,7 +6,7 @@ from typing import Any
 
 from config.settings import Settings
 from engine.service.handlers import ROUTES
-from engine.service.openapi import OPERATIONS
+from engine.service.operations import OPERATIONS
 from tests.support.engine import Rc, running_engine
 from tests.support.schemathesis import tried
 

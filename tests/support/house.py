@@ -18,7 +18,7 @@ import pytest
 import redis
 from pydantic import SecretStr
 
-from config.settings import Api, Engine, Redis, Settings, Webhook
+from config.settings import Api, Engine, Redis, Settings, Webhook, Worker
 from tests.support.keys import unexplained
 from tests.support.line import credential
 from tests.support.rooms import ROOMS, Room, Rooms
@@ -60,6 +60,7 @@ class House:
             api=Api(client_secret=_KEY, timeout=timedelta(seconds=3)),
             webhook=Webhook(token_key=_KEY),
             engine=Engine(client_secret=_KEY, token_key=_KEY, voice_key=_KEY),
+            worker=Worker(voice_key=_KEY),
         )
         self.rooms = Rooms(self.settings, **_QUICK | variables)
         self.points = self.rooms.points

@@ -32,6 +32,7 @@ from worker.enrollment.facts import (
     Unenrolled,
 )
 from worker.enrollment.record import (
+    WHOLE,
     AttemptId,
     AttemptOutcome,
     Enrollment,
@@ -43,6 +44,7 @@ from worker.enrollment.record import (
     Record,
     RecordingId,
     SpeakerId,
+    Stretch,
     Verb,
     Via,
 )
@@ -122,6 +124,8 @@ def any_facts() -> st.SearchStrategy[list[Fact]]:
             name=words,
             channel=st.sampled_from([None, 0, 1]),
             handed=st.none() | st.builds(Membership, times, words),
+            stretch=st.sampled_from([WHOLE, Stretch(start_s=1.0), Stretch(end_s=9.0)]),
+            language=st.sampled_from([None, "de", "en-US"]),
         ),
         st.builds(SampleReady, **sample, recipe=words.map(recipe), measures=st.just(MEASURES), object_key=words),
         st.builds(SampleRejected, **sample, code=words, message=words),

@@ -25,6 +25,7 @@ def environment(settings: Settings, **more: str) -> dict[str, str]:
         "VOXROLL_REDIS_URL": settings.redis.url.get_secret_value(),
         "VOXROLL_ENGINE_TOKEN_KEY": settings.engine.token_key.get_secret_value(),
         "VOXROLL_ENGINE_VOICE_KEY": settings.engine.voice_key.get_secret_value(),
+        "VOXROLL_WORKER_VOICE_KEY": settings.worker.voice_key.get_secret_value(),
         "VOXROLL_ENGINE_CLIENT_SECRET": settings.engine.client_secret.get_secret_value(),
         "VOXROLL_LOG_FORMAT": "json",
         **more,

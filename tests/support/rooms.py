@@ -49,6 +49,7 @@ class Rooms:
             "ENGINE_CLIENT_SECRET": settings.engine.client_secret.get_secret_value(),
             "ENGINE_TOKEN_KEY": key,
             "ENGINE_VOICE_KEY": key,
+            "WORKER_VOICE_KEY": key,
             "WEBHOOK_URL": self.url,
             "WEBHOOK_TOKEN_KEY": settings.webhook.token_key.get_secret_value(),
             "LOG_FORMAT": "json",

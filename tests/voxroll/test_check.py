@@ -16,6 +16,7 @@ from tests.support.up import voxroll
 from voxroll.failure import Exit
 
 _SECONDS = 16.0
+_PARTS = (1, 20, 40), (1, "0:40", ""), (1, 30, 50), (0, 60, 90)  # of a call of 64 s: channel, start, end
 
 
 def flac(of_wav: bytes) -> bytes:
@@ -163,6 +164,22 @@ def test_a_manifest_names_recordings_and_its_bad_rows_are_named(calls: Path, tmp
     assert "download it" in found[6]["message"]
     table = voxroll("check", str(manifest), data_dir=tmp_path, COLUMNS="80")
     assert "calls.csv:5" in table.stdout
+
+
+def test_stretches_of_one_call_are_judged_apart_and_what_they_share_counts_once(calls: Path, tmp_path: Path) -> None:
+    manifest = tmp_path / "parts.csv"
+    lines = [f"{calls / 'call.wav'},{channel},{start},{end}" for channel, start, end in _PARTS]
+    manifest.write_text("file,channel,start,end\n" + "\n".join(lines) + "\n")
+    page = tmp_path / "page.html"
+    done = voxroll("check", str(manifest), "--html", str(page), "--json", data_dir=tmp_path)
+    first, second, shared, beyond = json.loads(done.stdout)["files"]
+    assert [one["usable"] for one in (first, second)] == [True, True]
+    assert (first["stretch"], first["durationS"]) == ({"startS": 20.0, "endS": 40.0}, 20.0)
+    assert 20 <= first["startS"] < first["endS"] <= 40 <= second["startS"]
+    assert (shared["code"], beyond["code"]) == ("duplicate_recording", "stretch_missing")
+    assert "shares sound with a stretch of" in shared["message"]
+    assert 'data-begin="20.000" data-length="20.000"' in page.read_text()
+    assert "call.wav 00:20 to 00:40" in page.read_text()
 
 
 def test_a_page_is_written_beside_the_table(calls: Path, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from subprocess import CompletedProcess
 
+import aiohttp
 import pytest
 from aiohttp import web
 from standardwebhooks import Webhook
@@ -98,12 +99,15 @@ async def test_events_are_listed_and_shown(run: Run) -> None:
     for speaker in ("anna", "ben"):
         assert (await run("trigger", "enrollment.started", "--speaker", speaker)).returncode == 0
     table = (await run("events", "list")).stdout
-    assert "enrollment.started (test)" in table
+    assert "enrollment.started of anna, a test" in table
     (one,) = json.loads((await run("events", "list", "--speaker", "ben", "--since", "1h", "--json")).stdout)["events"]
-    assert json.loads((await run("events", "show", one["id"])).stdout) == one
+    assert json.loads((await run("events", "show", one["id"], "--json")).stdout)["event"] == one
+    page = (await run("events", "show", one["id"])).stdout
+    for word in (one["id"], "enrollment.started of ben", "test: nothing happened", "there is none"):
+        assert word in page
     wrong = await run("trigger", "enrolment.started", "--json")
     assert (wrong.returncode, json.loads(wrong.stdout)["error"]["code"]) == (Exit.FAILED, "event_type_unknown")
-    wrong = await run("events", "list", "--since", "yesterday")
+    wrong = await run("events", "list", "--since", "last week")
     assert (wrong.returncode, "bad_time" in wrong.stderr) == (Exit.USAGE, True)
 
 
@@ -142,6 +146,32 @@ async def test_who_follows_survives_a_restart_of_the_front_door(settings: Settin
         await client.trigger("enrollment.started", speaker="ben")
         async with asyncio.timeout(20):
             assert (await anext(events)).speaker_id == "ben"
+
+
+async def test_nothing_is_missed_between_two_connections_though_no_event_had_come(settings: Settings) -> None:
+    listening = bound()
+    async with contextlib.AsyncExitStack() as stack, contextlib.AsyncExitStack() as first:
+        await first.enter_async_context(serving(create_app(settings), on=listening.dup()))
+        client = await stack.enter_async_context(Client(url_of(listening)))
+        await client.trigger("enrollment.started", speaker="zero")
+        events = await stack.enter_async_context(contextlib.aclosing(client.events("enrollment.*")))
+        coming = asyncio.ensure_future(anext(events))
+        metrics = f"{url_of(listening)}/metrics"
+
+        async def is_followed() -> bool:
+            async with aiohttp.request("GET", metrics) as answer:
+                return "voxroll_event_watchers 1.0" in await answer.text()
+
+        await until(is_followed)
+        await first.aclose()
+        async with contextlib.AsyncExitStack() as meanwhile:
+            other = bound()
+            await meanwhile.enter_async_context(serving(create_app(settings), on=other))
+            beside = await meanwhile.enter_async_context(Client(url_of(other)))
+            await beside.trigger("enrollment.started", speaker="anna")
+        await stack.enter_async_context(serving(create_app(settings), on=listening))
+        async with asyncio.timeout(20):
+            assert (await coming).speaker_id == "anna"
 
 
 async def test_a_wrong_place_to_go_on_from_is_an_error(url: str) -> None:

@@ -1,25 +1,37 @@
 """`voxroll plan`: who is ready and who is not, which calls that takes, and a manifest that `run` takes."""
 
+import asyncio
 import json
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from arq.connections import ArqRedis
 
+from config.settings import Settings
+from tests.support.lives import START
+from tests.support.serving import serving
 from tests.support.speech import said, speakers, wav
 from tests.support.up import voxroll
 from voxroll.failure import Exit
 from voxroll.planning import Person, Planning
+from webhook.app import create_app
 from worker.contract.manifest import read
 from worker.contract.rows import Row
+from worker.enrollment.facts import ConflictSuspected, EnrollmentSeen, RecordingPlanned, SpeakerErased
+from worker.enrollment.record import Enrollment, Quality, RecordingId, SpeakerId
+from worker.enrollment.steps import Policy
+from worker.store.status import StatusStore
 
 
 @pytest.fixture(scope="module")
 def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("archive")
-    one, other = list(speakers())[:2]
+    one, other, third = list(speakers())[:3]
     (folder / "long.wav").write_bytes(wav(said(one, seconds=20)))
     (folder / "more.wav").write_bytes(wav(said(one, seconds=8, skip=5)))
+    (folder / "other.wav").write_bytes(wav(said(other, seconds=15, skip=4)))
+    (folder / "third.wav").write_bytes(wav(said(third, seconds=15, skip=4)))
     (folder / "short.wav").write_bytes(wav(said(other, seconds=8)))
     (folder / "none.wav").write_bytes(b"no audio")
     return folder
@@ -37,7 +49,17 @@ def test_everybody_has_an_outlook_and_the_plan_can_be_run(archive: Path, tmp_pat
     done = voxroll("plan", *arguments, data_dir=tmp_path / "data", **variables)
     assert done.returncode == Exit.INCOMPLETE, done.stderr
     told = json.loads(done.stdout)
-    assert told["speakers"] == {"ready": 1, "short": 1, "unseen": 1, "unreadable": 1, "blocked": 1}
+    assert told["speakers"] == {
+        "ready": 1,
+        "enrolled": 0,
+        "doubtful": 0,
+        "short": 1,
+        "unseen": 1,
+        "unreadable": 1,
+        "blocked": 1,
+    }
+    assert told["shortBy"]["median"] == told["shortBy"]["most"] == pytest.approx(12 - 7, abs=1.5)
+    assert (told["asked"], told["unasked"].split(":")[0]) == (False, "front_door_unreachable")
     assert told["codes"] == {"bad_row": 2, "not_audio": 1, "no_consent": 1}
     assert (told["rows"], told["calls"]) == (8, {"create": 3, "fewest": 3, "most": 4})
     assert told["price"] == {"fewest": 1.5, "most": 2.0}
@@ -57,6 +79,7 @@ def test_everybody_has_an_outlook_and_the_plan_can_be_run(archive: Path, tmp_pat
     assert "<script" not in page
     text = voxroll("plan", *arguments[:-1], data_dir=tmp_path / "data", **variables).stdout
     assert "5 people in 8 rows: 1 ready" in text
+    assert "nobody was asked who is enrolled, erased or opted out (front_door_unreachable" in text
 
 
 def test_some_are_looked_at_for_an_estimate(archive: Path, tmp_path: Path) -> None:
@@ -67,6 +90,60 @@ def test_some_are_looked_at_for_an_estimate(archive: Path, tmp_path: Path) -> No
     assert (done.returncode, told["speakers"]["ready"], told["scale"]) == (Exit.OK, 1, 20.0)
     assert told["calls"] == {"create": 20, "fewest": 20, "most": 20}
     assert not (tmp_path / "plan.jsonl").exists()
+
+
+async def test_the_front_door_says_who_is_enrolled_erased_or_in_doubt(
+    archive: Path, tmp_path: Path, settings: Settings, redis: ArqRedis
+) -> None:
+    store = StatusStore(redis, account=settings.account, policy=Policy(), events_kept=1000)
+    for name, quality in (("anna", Quality.HIGH), ("ben", Quality.GOOD), ("clara", Quality.POOR)):
+        complete = name != "clara"
+        seen = Enrollment(audio_s=30, speech_s=28 if complete else 8, complete=complete, quality=quality)
+        await store.apply(SpeakerId(name), EnrollmentSeen(at=START, enrollment=seen))
+    await store.apply(SpeakerId("dora"), SpeakerErased(at=START))
+    planned = RecordingPlanned(at=START, recording_id=RecordingId("r"), source="http://x/a.wav", name="a.wav")
+    alike = ConflictSuspected(at=START, recording_id=RecordingId("r"), other=SpeakerId("ben"), score=0.8, threshold=0.7)
+    await store.apply(SpeakerId("edgar"), planned, alike)
+    manifest = tmp_path / "roster.csv"
+    files = ["gone.wav", "third.wav", "short.wav", "long.wav", "long.wav", "more.wav"]
+    rows = zip(("anna", "ben", "clara", "dora", "edgar", "fritz"), files, strict=True)
+    manifest.write_text("id,file\n" + "".join(f"{name},{archive / file}\n" for name, file in rows))
+    async with serving(create_app(settings)) as url:
+        arguments = ("plan", str(manifest), "--into", str(tmp_path), "--json")
+        done = await asyncio.to_thread(voxroll, *arguments, data_dir=tmp_path, VOXROLL_URL=url)
+    told = json.loads(done.stdout)
+    found = {name: number for name, number in told["speakers"].items() if number}
+    assert found == {"enrolled": 2, "ready": 1, "doubtful": 1, "short": 1, "blocked": 1}
+    assert (told["asked"], told["codes"]) == (True, {"speaker_erased": 1})
+    assert told["calls"] == {"create": 2, "fewest": 3, "most": 4}  # ben and clara have begun, anna needs nothing
+    kept = [row.speaker_id for row in read(tmp_path / "plan.jsonl") if isinstance(row, Row)]
+    assert kept == ["anna", "ben", "clara", "edgar", "fritz"]
+
+
+def test_without_consent_nothing_is_looked_at(archive: Path, tmp_path: Path) -> None:
+    manifest = tmp_path / "roster.csv"
+    manifest.write_text("".join(f"{line}\n" for line in ("id,file", f"anna,{archive / 'long.wav'}", "ben,gone.wav")))
+    (tmp_path / "consent.csv").write_text("speakerId,consent,from,to\nanna,yes,2020-01-01,\nben,no,,\nc,perhaps,,\n")
+    options = ("--consent", str(tmp_path / "consent.csv"), "--into", str(tmp_path), "--offline", "--json")
+    done = voxroll("plan", str(manifest), *options, data_dir=tmp_path)
+    told = json.loads(done.stdout)
+    assert (told["speakers"]["ready"], told["speakers"]["blocked"], told["codes"]) == (1, 1, {"no_consent": 1})
+    assert (told["badConsents"], told["badConsent"].split(":")[0]) == (1, "line 4, consent")
+    assert (told["asked"], told["unasked"]) == (False, "--offline")
+
+
+def test_recordings_of_two_voices_under_one_id_are_perhaps_somebody_elses(archive: Path, tmp_path: Path) -> None:
+    manifest = tmp_path / "roster.csv"
+    rows = [f"anna,{archive / 'long.wav'}", f"anna,{archive / 'more.wav'}", f"ben,{archive / 'other.wav'}"]
+    manifest.write_text("\n".join(["id,file", *rows, f"ben,{archive / 'third.wav'}"]) + "\n")
+    done = voxroll("plan", str(manifest), "--into", str(tmp_path), "--json", "--offline", data_dir=tmp_path)
+    told = json.loads(done.stdout)
+    assert (told["speakers"]["ready"], told["speakers"]["doubtful"]) == (1, 1)
+    assert told["codes"] == {"different_voice": 1}
+    page = (tmp_path / "plan.html").read_text()
+    assert "perhaps somebody else" in page
+    assert "line 5: likeness 0." in page
+    assert len((tmp_path / "plan.jsonl").read_text().splitlines()) == 4
 
 
 @pytest.mark.parametrize("text", ["", "id,file\n"])

@@ -75,6 +75,7 @@ def channel(number: int | None) -> Channel:
 
 def heard() -> Heard:
     return Heard(
+        start_s=0.0,
         duration_s=60.0,
         truncated=False,
         channels=2,

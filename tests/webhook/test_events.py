@@ -56,7 +56,7 @@ class Watcher:
             found: dict[str, Any] = {}
             while True:
                 line = (await self._answer.content.readline()).decode().rstrip("\n")
-                if not line and found:
+                if not line and "data" in found:
                     return found
                 name, colon, value = line.partition(": ")
                 if colon and name:
@@ -180,6 +180,7 @@ async def test_refused_callbacks_are_told_of_but_not_each(
             await log.newest("0-0", at_most_s=1.0)
     assert len(found) == 1
     ((_, event),) = found
+    assert event
     assert event.data["verdict"] == "callback_forged"
     assert event.speaker_id is None
     jsonschema.validate(event.to_wire(), schema("callback.refused"))
@@ -234,3 +235,43 @@ async def test_an_endpoint_that_will_not_do_is_refused(
 ) -> None:
     async with door.post("/v1/endpoints", json=body) as answer:
         assert (answer.status, (await answer.json(content_type=None))["code"]) == (422, code)
+
+
+async def test_an_endpoint_that_can_not_be_read_is_shown_and_can_be_removed(
+    door: aiohttp.ClientSession, redis: ArqRedis, settings: Settings
+) -> None:
+    async with door.post("/v1/endpoints", json={"url": "https://example.org/hook"}) as answer:
+        good = (await answer.json())["endpointId"]
+    await redis.hset(keys.endpoints(settings.account), "ep_bad", "{")  # type: ignore[misc]  # typed for both clients
+    async with door.get("/v1/endpoints") as answer:
+        shown = {one["endpointId"]: one["disabled"] for one in (await answer.json())["endpoints"]}
+    assert shown == {good: None, "ep_bad": "the document of endpoint ep_bad is damaged"}
+    async with door.get("/readyz") as answer:
+        assert (await answer.json())["checks"]["documents"] == "the document of endpoint ep_bad is damaged"
+    for what in ("enable", "disable", "rotate"):
+        async with door.post(f"/v1/endpoints/ep_bad/{what}") as answer:
+            assert (answer.status, (await answer.json(content_type=None))["code"]) == (500, "endpoint_unreadable")
+    async with door.delete("/v1/endpoints/ep_bad") as answer:
+        assert answer.status == 204
+    async with door.get("/readyz") as answer:
+        assert (await answer.json())["checks"]["documents"] == "ok"
+
+
+async def test_so_many_secrets_sign_at_most(door: aiohttp.ClientSession) -> None:
+    async with door.post("/v1/endpoints", json={"url": "https://example.org/hook"}) as answer:
+        path = f"/v1/endpoints/{(await answer.json())['endpointId']}"
+    codes: list[str | None] = []
+    for _ in range(5):
+        async with door.post(f"{path}/rotate") as answer:
+            codes.append((await answer.json(content_type=None)).get("code"))
+    assert codes == [None] * 4 + ["too_many_secrets"]
+    async with door.post(f"{path}/rotate", json={"overlapS": 0}) as answer:
+        assert (await answer.json())["secrets"] == 1
+
+
+async def test_a_watcher_is_told_where_it_begins(door: aiohttp.ClientSession, store: StatusStore) -> None:
+    await enroll(store, "anna")
+    async with door.get("/v1/events", headers={"Accept": "text/event-stream"}) as answer:
+        first = [(await answer.content.readline()).decode() for _ in range(2)]
+        newest = (await listed(door))["events"][0]["id"]
+    assert first == [": voxroll\n", f"id: {newest}\n"]

@@ -16,7 +16,8 @@ from tests.support.waiting import until
 from tests.support.workshop import workshop
 from worker.enrollment.facts import Answered, Fact, SampleReady, SpeakerErased, SubmissionStarted
 from worker.enrollment.record import AttemptId, AttemptOutcome, Quality, SpeakerId, Verb, Via
-from worker.intake import HandedIn, Intake, Order
+from worker.intake import Intake, Order
+from worker.sources import HandedIn
 from worker.store.batches import State
 
 

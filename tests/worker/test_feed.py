@@ -15,7 +15,8 @@ from tests.support.waiting import until
 from tests.support.workshop import workshop
 from worker.enrollment.facts import SpeakerErased
 from worker.enrollment.record import SpeakerId
-from worker.intake import HandedIn, Intake, Order
+from worker.intake import Intake, Order
+from worker.sources import HandedIn
 from worker.store.batches import OnExisting, State
 from worker.store.listing import Wanted
 
@@ -187,7 +188,8 @@ async def test_a_single_order_stands_before_a_batch(world: World, redis: ArqRedi
 async def test_how_far_it_is_is_told_now_and_then_and_its_end_once(world: World) -> None:
     await world.begin(world.rows(40, speakers=40))
     await world.settled()
-    found = [event for _, event in await world.ways.events.after("0-0", limit=1000) if event.type.startswith("batch.")]
+    told = await world.ways.events.after("0-0", limit=1000)
+    found = [event for _, event in told if event and event.type.startswith("batch.")]
     kinds = Counter(event.type for event in found)
     assert kinds["batch.completed"] == 1
     assert 1 <= kinds["batch.progressed"] <= 20 + 20

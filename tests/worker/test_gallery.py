@@ -13,27 +13,31 @@ from engine.voice.voice import Voice
 from engine.voice.voiceprint import SAME_SPEAKER_NARROW, SAME_SPEAKER_WIDE, Vector, unit
 from worker.enrollment.record import SpeakerId
 from worker.gallery import Entry, Gallery
+from worker.seal import VoiceSeal
 from worker.store import keys
+from worker.store.fields import read_fields
 from worker.store.voices import VoiceStore
 
 RNG = np.random.default_rng(4)
 SIZE = 192
+MODEL = "ab" * 32
 
 
 class Centred:
     """Models whose vectors have no common part; no network is needed to compare."""
 
-    def __init__(self, sha256: str = "ab" * 32) -> None:
-        self.manifest = SimpleNamespace(sha256=sha256)
+    def __init__(self, *ids: str) -> None:
+        self.manifest = SimpleNamespace(ids=ids or (MODEL,))
 
     def centre(self, *, narrow_band: bool) -> Vector:
         assert narrow_band in {True, False}
         return np.zeros(SIZE, np.float32)
 
 
-def gallery(settings: Settings, redis: ArqRedis, *, model: str = "ab" * 32) -> Gallery:
+def gallery(settings: Settings, redis: ArqRedis, *ids: str) -> Gallery:
     """As each worker has its own."""
-    return Gallery(VoiceStore(redis, account=settings.account), cast("Voice", Centred(model)))
+    store = VoiceStore(redis, account=settings.account)
+    return Gallery(store, cast("Voice", Centred(*ids)), seal=VoiceSeal.of(settings))
 
 
 def vector() -> Vector:
@@ -47,7 +51,7 @@ def entry(wide: Vector | None, narrow: Vector, *, genuine: Likeness | None = Non
 
 def probe(wide: Vector, narrow: Vector, *, narrow_band: bool = False) -> Print:
     silence = np.zeros(0, np.uint32)
-    return Print(wide, narrow, narrow_band, 12.0, silence, silence, "ab" * 32)
+    return Print(wide, narrow, narrow_band, 12.0, silence, silence, MODEL)
 
 
 def name(number: int) -> SpeakerId:
@@ -127,7 +131,33 @@ async def test_bands_are_compared_with_their_like(settings: Settings, redis: Arq
 async def test_voices_of_another_model_are_not_compared(settings: Settings, redis: ArqRedis) -> None:
     wide, narrow = vector(), vector()
     await gallery(settings, redis).put(name(1), entry(wide, narrow))
-    assert await gallery(settings, redis, model="cd" * 32).match(probe(wide, narrow), but=NOBODY) is None
+    assert await gallery(settings, redis, "cd" * 32).match(probe(wide, narrow), but=NOBODY) is None
+
+
+async def test_a_model_may_have_had_other_names(settings: Settings, redis: ArqRedis) -> None:
+    wide, narrow = vector(), vector()
+    await gallery(settings, redis).put(name(1), entry(wide, narrow))
+    renamed = gallery(settings, redis, "cd" * 32, MODEL)
+    assert await renamed.match(probe(wide, narrow), but=NOBODY)
+    await renamed.put(name(1), entry(wide, narrow))
+    assert await gallery(settings, redis, "cd" * 32).match(probe(wide, narrow), but=NOBODY)
+
+
+async def test_voices_lie_sealed_and_those_of_before_are_read(settings: Settings, redis: ArqRedis) -> None:
+    mine, sealed, lying = gallery(settings, redis), (vector(), vector()), (vector(), vector())
+    await mine.put(name(1), entry(*sealed))
+    (kept,) = await read_fields(redis, keys.voices(settings.account), "s1")
+    assert kept is not None
+    assert len(kept) == 776 + 98
+    assert sealed[0].astype("<f2").tobytes()[:16] not in kept
+    store = VoiceStore(redis, account=settings.account)
+    await store.put(name(2), entry(*lying).to_bytes(MODEL))
+    await store.put(name(3), kept)  # another's: it opens nowhere else
+    for number, voice in ((1, sealed), (2, lying)):
+        match = await mine.match(probe(*voice), but=NOBODY)
+        assert match is not None
+        assert match.speaker_id == name(number)
+    assert await mine.match(probe(*sealed), but=name(1)) is None
 
 
 async def test_thresholds_are_the_accounts_own_once_there_are_enough(settings: Settings, redis: ArqRedis) -> None:

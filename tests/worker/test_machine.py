@@ -41,9 +41,10 @@ from worker import functions
 from worker.enrollment.errors import RequestError
 from worker.enrollment.record import Record, SpeakerId
 from worker.enrollment.states import SampleState, is_settled, sample_state
-from worker.intake import HandedIn, Intake, Order
+from worker.intake import Intake, Order
 from worker.queue.connect import client, close
 from worker.queue.jobs import queue_name
+from worker.sources import HandedIn
 from worker.store.batches import Batch
 from worker.sweep import sweep
 from worker.undo import undo

@@ -9,12 +9,13 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 from rich.markup import escape
 
 from config.settings import load
+from voxroll.commands.duration import moment
 from voxroll.failure import CommandError, Exit
 from voxroll.progress import Steps, steps
 from voxroll.running import adopt
@@ -36,13 +37,20 @@ _HELP = {
 }
 
 
-def audit(*, as_json: JsonOption = False) -> None:
+def audit(
+    *,
+    since: Annotated[
+        str, typer.Option(help="Only speakers who changed since: `yesterday`, `09:00`, `2026-11-21T09:00`, `2h` ago.")
+    ] = "",
+    as_json: JsonOption = False,
+) -> None:
     """Name every sample that was lost or applied twice, with its evidence; exit code 0 only if there is none."""
+    begin = [f"--since={moment(since).isoformat()}"] if since else []
     adopt(load())
     findings: list[dict[str, Any]] = []
     summary: dict[str, Any] = {}
     with steps(quiet=as_json) as progress:
-        for line in _lines(progress):
+        for line in _lines(progress, begin):
             kind = line.pop("type")
             if kind == "finding":
                 findings.append(line)
@@ -56,11 +64,11 @@ def audit(*, as_json: JsonOption = False) -> None:
         raise typer.Exit(int(Exit.FAILED))
 
 
-def _lines(progress: Steps) -> Iterator[dict[str, Any]]:
+def _lines(progress: Steps, arguments: list[str]) -> Iterator[dict[str, Any]]:
     with (
         tempfile.TemporaryFile("w+") as log,
-        subprocess.Popen(
-            [sys.executable, "-P", "-m", "worker", "--audit"],
+        subprocess.Popen(  # noqa: S603  (our own module, no shell)
+            [sys.executable, "-P", "-m", "worker", "--audit", *arguments],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=log,

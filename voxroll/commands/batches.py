@@ -1,4 +1,4 @@
-"""`voxroll batches list | show | pause | resume | cancel | report`: manifests that were handed in."""
+"""`voxroll batches list | show | pause | resume | cancel | forget | report`: manifests that were handed in."""
 
 import asyncio
 import sys
@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 from rich.markup import escape
+from rich.table import Table
 
 from voxroll.client import Client
 from voxroll.commands.duration import deadline
@@ -28,7 +29,7 @@ def list_(
     elif not found:
         err.print("none; `voxroll run MANIFEST` makes one")
     else:
-        out.print(rows(table(*_HEADS), map(_cells, found)))
+        out.print(rows(_table(), map(_cells, found)))
 
 
 def show(batch_id: IdArgument, *, as_json: JsonOption = False) -> None:
@@ -56,6 +57,18 @@ def resume(
 def cancel(batch_id: IdArgument, *, as_json: JsonOption = False) -> None:
     """Take no more of its rows, ever; ends once who is under way is settled."""
     _shown(asyncio.run(_change(batch_id, "cancel")), as_json=as_json)
+
+
+def forget(
+    batch_id: IdArgument,
+    *,
+    yes: Annotated[bool, typer.Option("--yes", help="Don't ask.")] = False,
+) -> None:
+    """Delete its manifest, its problems and its counters once it has ended; its speakers stay."""
+    if not yes:
+        typer.confirm(f"Forget {batch_id}? There is no report of it afterwards", abort=True, err=True)
+    asyncio.run(_forget(batch_id))
+    out.print(f"[bold]{escape(batch_id)}[/] is forgotten")
 
 
 def report(
@@ -88,6 +101,11 @@ async def _change(batch_id: str, what: str, **body: Any) -> Batch:
         return await client.change_batch(batch_id, what, **body)
 
 
+async def _forget(batch_id: str) -> None:
+    async with Client() as client:
+        await client.forget_batch(batch_id)
+
+
 async def _report(batch_id: str, name: str) -> None:
     async with Client() as client:
         async for line in client.report(batch_id, name):
@@ -98,7 +116,13 @@ def _shown(batch: Batch, *, as_json: bool) -> None:
     if as_json:
         as_data(batch.wire())
         return
-    out.print(rows(table(*_HEADS), [_cells(batch)]))
+    out.print(rows(_table(), [_cells(batch)]))
+
+
+def _table() -> Table:
+    made = table(*_HEADS)
+    made.columns[0].no_wrap = True  # an id is copied
+    return made
 
 
 def _cells(batch: Batch) -> list[str]:
@@ -107,8 +131,8 @@ def _cells(batch: Batch) -> list[str]:
     return [
         f"[bold]{escape(batch.batch_id)}[/]",
         escape(batch.name),
-        f"{batch.created_at.astimezone():%Y-%m-%d %H:%M}",
-        f"{batch.state}{why}",
+        f"{batch.created_at.astimezone():%m-%d %H:%M}",
+        f"{batch.state.replace('_', ' ')}{why}",
         f"{batch.rows.total or 0:,}",
         f"{batch.rows.read:,}",
         f"{speakers.get('complete', 0):,}",

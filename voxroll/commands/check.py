@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -95,7 +95,9 @@ def _judged(  # noqa: PLR0913  (as above)
 
 
 @contextmanager
-def judging(settings: Settings, *, channel: int | None = None, want: int = 1) -> "Iterator[Judge]":
+def judging(
+    settings: Settings, *, channel: int | None = None, want: int = 1, compared: Container[str] = ()
+) -> "Iterator[Judge]":
     """Who judges recordings, by the rules of these settings.
 
     Raises:
@@ -116,6 +118,7 @@ def judging(settings: Settings, *, channel: int | None = None, want: int = 1) ->
             limit_s=settings.intake.scan_limit.total_seconds(),
             channel=channel,
             want=want,
+            compared=compared,
         )
 
 

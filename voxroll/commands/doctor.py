@@ -41,7 +41,7 @@ def doctor(*, as_json: JsonOption = False) -> None:
     adopted = adopt(load())
     settings = load()
     with err.status("looking"):
-        found = [asyncio.run(_front_door(settings)), _model(settings), *_worker()]
+        found = [*asyncio.run(_front_door(settings)), _model(settings), *_worker()]
     if as_json:
         as_data([asdict(check) for check in found])
     else:
@@ -67,16 +67,22 @@ def _hint(check: Check) -> str:
     return "" if check.ok else f"[yellow]{escape(check.hint)}[/]"
 
 
-async def _front_door(settings: Settings) -> Check:
+async def _front_door(settings: Settings) -> list[Check]:
     url = front_door(settings)
     try:
         async with Client(url) as client:
             ready, body = await client.ready()
     except CommandError as error:
-        return Check("front_door", ok=False, detail=error.message, hint="start it: `voxroll up`")
-    if ready:
-        return Check("front_door", ok=True, detail=f"{url} is ready")
-    return Check("front_door", ok=False, detail=f"{url} is not ready: {describe(body)}", hint="look into its log")
+        return [Check("front_door", ok=False, detail=error.message, hint="start it: `voxroll up`")]
+    if not ready:
+        return [Check("front_door", ok=False, detail=f"{url} is not ready: {describe(body)}", hint="look into its log")]
+    return [Check("front_door", ok=True, detail=f"{url} is ready"), *_documents(describe(body))]
+
+
+def _documents(wrong: str) -> list[Check]:
+    """What was kept and can't be read; nothing is said where everything can."""
+    hint = "`voxroll endpoints remove ID` and add it anew, hand the batch in anew, or run the newer version again"
+    return [Check("documents", ok=False, detail=wrong.removeprefix("documents: "), hint=hint)] if wrong else []
 
 
 def _model(settings: Settings) -> Check:

@@ -12,6 +12,7 @@ from voxroll.failure import CommandError, Exit
 
 DurationOption = Annotated[str, typer.Option(help="Longest wait: 90s, 15m, 2h.")]
 _READ: TypeAdapter[timedelta] = TypeAdapter(Duration)
+_DAYS = ("today", "yesterday")
 
 
 def seconds(text: str) -> float:
@@ -28,19 +29,30 @@ def seconds(text: str) -> float:
 
 
 def moment(text: str) -> datetime:
-    """Read a time: ISO 8601, in the local zone where it names none, or how long ago it was.
+    """Read a time that was.
+
+    ISO 8601, in the local zone where it names none; `09:00`, the last time that a clock here showed it; `today` and
+    `yesterday`, from midnight on; or how long ago it was.
 
     Raises:
         CommandError: `bad_time`.
     """
+    now = datetime.now().astimezone()
+    midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    if text in _DAYS:
+        return midnight - timedelta(days=_DAYS.index(text))
     try:
+        if re.fullmatch(r"\d{1,2}:\d{2}", text):
+            hours, minutes = map(int, text.split(":"))
+            at = now.replace(hour=hours, minute=minutes, second=0, microsecond=0)
+            return at if at <= now else at - timedelta(days=1)
         return datetime.fromisoformat(text).astimezone()
     except ValueError:
         pass
     try:
         return datetime.now(UTC) - _READ.validate_python(text)
     except (ValidationError, OverflowError) as error:
-        message = f"{text!r} is not a time; write 2026-11-21T09:00, or 2h for two hours ago"
+        message = f"{text!r} is not a time; write 09:00, 2026-11-21T09:00, yesterday, or 2h for two hours ago"
         raise CommandError("bad_time", message, exit_code=Exit.USAGE) from error
 
 

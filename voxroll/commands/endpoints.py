@@ -1,15 +1,16 @@
 """`voxroll endpoints add | list | rotate | enable | disable | remove`: where events are posted to."""
 
 import asyncio
+from collections.abc import Iterator, Sequence
 from typing import Annotated, Any
 
 import typer
 from rich.markup import escape
 
 from voxroll.client import Client
-from voxroll.commands.webhooks import TypesOption, split
+from voxroll.commands.webhooks import TypesOption, split, when
 from voxroll.documents import Endpoint
-from voxroll.show import JsonOption, as_data, err, out, rows, table
+from voxroll.show import JsonOption, as_data, err, out
 
 IdArgument = Annotated[
     str, typer.Argument(metavar="ID", help="Id of an endpoint, as `voxroll endpoints list` shows it.")
@@ -29,7 +30,7 @@ def add(
     if as_json:
         as_data(made.wire())
     else:
-        out.print(f"endpoint [bold]{escape(made.endpoint_id)}[/], secret [bold]{escape(made.secret or '')}[/]")
+        _print_secret(made.endpoint_id, made.secret or "")
         err.print("the secret is not shown again; `voxroll endpoints rotate` makes another")
 
 
@@ -41,8 +42,7 @@ def list_(*, as_json: JsonOption = False) -> None:
     elif not found:
         err.print("none; `voxroll endpoints add URL` makes one")
     else:
-        heads = ("endpoint", "url", "types", "state", ">delivered", ">failed", ">given up", ">waiting", "last answer")
-        out.print(rows(table(*heads), map(_cells, found)))
+        tell(found)
 
 
 def rotate(
@@ -58,7 +58,8 @@ def rotate(
     if as_json:
         as_data(told)
     else:
-        out.print(f"endpoint [bold]{escape(endpoint_id)}[/], secret [bold]{escape(told['secret'])}[/]")
+        _print_secret(endpoint_id, told["secret"])
+        err.print(f"[dim]{told['secrets']} secrets sign now; the new one is not shown again[/]")
 
 
 def enable(endpoint_id: IdArgument) -> None:
@@ -77,6 +78,12 @@ def remove(endpoint_id: IdArgument) -> None:
     """Post nothing there any more, and forget what waits."""
     asyncio.run(_remove(endpoint_id))
     out.print(f"{escape(endpoint_id)} is removed")
+
+
+def _print_secret(endpoint_id: str, secret: str) -> None:
+    """On lines of their own: both are copied."""
+    out.print(f"[dim]endpoint[/] [bold]{escape(endpoint_id)}[/]", soft_wrap=True)
+    out.print(f"[dim]secret[/]   [bold]{escape(secret)}[/]", soft_wrap=True)
 
 
 async def _add(url: str, types: list[str], *, full: bool, description: str) -> Endpoint:
@@ -99,18 +106,36 @@ async def _remove(endpoint_id: str) -> None:
         await client.remove_endpoint(endpoint_id)
 
 
-def _cells(endpoint: Endpoint) -> list[str]:
+def tell(endpoints: Sequence[Endpoint]) -> None:
+    """A block for each: ids and URLs are long, and are copied."""
+    for number, endpoint in enumerate(endpoints):
+        if number:
+            out.print()
+        out.print(f"[bold]{escape(endpoint.endpoint_id)}[/]  {_state(endpoint)}", soft_wrap=True)
+        for name, text in _lines(endpoint):
+            out.print(f"  [dim]{name:<10}[/] {text}", soft_wrap=True)
+
+
+def _state(endpoint: Endpoint) -> str:
+    if endpoint.disabled:
+        return f"[red]off: {escape(endpoint.disabled)}[/]"
+    failing = endpoint.health.failing
+    return f"[red]failing: {failing:,} tries since it last took one[/]" if failing else "[green]on[/]"
+
+
+def _lines(endpoint: Endpoint) -> Iterator[tuple[str, str]]:
     health = endpoint.health
-    state = f"[red]{escape(endpoint.disabled)}[/]" if endpoint.disabled else "[green]on[/]"
-    answer = escape(health.last_answer or "-")
-    return [
-        f"[bold]{escape(endpoint.endpoint_id)}[/]",
-        escape(endpoint.url),
-        escape(" ".join(endpoint.types) or "all"),
-        f"[red]failing ({health.failing})[/]" if health.failing and not endpoint.disabled else state,
-        f"{health.delivered:,}",
-        f"{health.failed:,}",
-        f"{health.given_up:,}",
-        f"{health.speakers_waiting:,}",
-        answer,
-    ]
+    if endpoint.url:
+        yield "url", escape(endpoint.url)
+        yield "types", escape(" ".join(endpoint.types) or "all") + (", in full" if endpoint.full else "")
+    if endpoint.description:
+        yield "for", escape(endpoint.description)
+    yield "delivered", f"{health.delivered:,} events; {health.failed:,} tries failed, {health.given_up:,} given up"
+    if health.events_waiting:
+        yield "waiting", f"{health.events_waiting:,} events of {health.speakers_waiting:,} speakers"
+    if health.forgotten:
+        yield "forgotten", f"[yellow]{health.forgotten:,} events were no longer kept when their turn came[/]"
+    if health.missed_before:
+        yield "missed", f"[yellow]maybe what came before {when(health.missed_before)} UTC: read the speakers once[/]"
+    if health.last_tried_at:
+        yield "last try", f"{escape(health.last_answer or '-')} at {when(health.last_tried_at)} UTC"

@@ -11,8 +11,9 @@ from standardwebhooks import WebhookVerificationError
 
 from voxroll.client import Client
 from voxroll.commands.duration import moment
-from voxroll.commands.webhooks import SinceOption, SpeakerOption, TypesOption, cells, signer_of, split
-from voxroll.documents import Event
+from voxroll.commands.traced import tell
+from voxroll.commands.webhooks import SinceOption, SpeakerOption, TypesOption, signer_of, split, what, when
+from voxroll.documents import Event, Trace
 from voxroll.failure import CommandError
 from voxroll.show import JsonOption, as_data, err, out, rows, table
 
@@ -33,14 +34,23 @@ def list_(
     elif not found:
         err.print("none")
     else:
-        out.print(rows(table("event", "time", "type", "speaker", ">no", "data"), map(cells, found)))
+        made = table("event", "time (UTC)", "what happened")
+        for column in made.columns[:2]:
+            column.no_wrap = True
+        out.print(rows(made, ([escape(one.id), when(one.time), what(one)] for one in found)))
 
 
 def show(
     event_id: Annotated[str, typer.Argument(metavar="ID", help="Id of an event, as `voxroll events list` shows it.")],
+    *,
+    as_json: JsonOption = False,
 ) -> None:
-    """Show one event as it is sent."""
-    as_data(asyncio.run(_show(event_id)).wire())
+    """Show one event from the callback that brought it to the endpoints that get it."""
+    found = asyncio.run(_show(event_id))
+    if as_json:
+        as_data(found.wire())
+    else:
+        tell(found)
 
 
 def replay(
@@ -95,9 +105,9 @@ async def _list(filters: dict[str, str], *, limit: int) -> list[Event]:
     return found
 
 
-async def _show(event_id: str) -> Event:
+async def _show(event_id: str) -> Trace:
     async with Client() as client:
-        return await client.event(event_id)
+        return await client.trace(event_id)
 
 
 async def _replay(endpoint: str, body: dict[str, Any]) -> dict[str, Any]:

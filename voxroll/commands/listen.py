@@ -14,7 +14,7 @@ from standardwebhooks import Webhook
 
 from voxroll.client import Client
 from voxroll.commands.duration import moment
-from voxroll.commands.webhooks import SinceOption, SpeakerOption, TypesOption, cells, signer_of, split
+from voxroll.commands.webhooks import SinceOption, SpeakerOption, TypesOption, signer_of, split, what, when
 from voxroll.documents import Event
 from voxroll.failure import CommandError, Exit
 from voxroll.show import JsonOption, as_data, err, out
@@ -45,20 +45,22 @@ def trigger(
     kind: Annotated[str, typer.Argument(metavar="TYPE", help="Such as enrollment.completed.")],
     *,
     speaker: Annotated[str, typer.Option(help="Of this speaker.")] = "test_speaker",
-    data: Annotated[str, typer.Option(metavar="JSON", help="With this data; else with an example.")] = "",
+    grade: Annotated[str, typer.Option(help="With this quality: Poor, Average, Good, High.")] = "",
+    data: Annotated[str, typer.Option(metavar="JSON", help="With this data; what is left out is an example's.")] = "",
     as_json: JsonOption = False,
 ) -> None:
     """Have an event told in which nothing happened: whoever listens gets it, marked `test`."""
-    found = asyncio.run(_trigger(kind, speaker, _json(data) if data else None))
+    told = (_json(data) if data else {}) | ({"enrollmentQuality": grade} if grade else {})
+    found = asyncio.run(_trigger(kind, speaker, told))
     if as_json:
         as_data(found.wire())
     else:
         out.print(f"[bold]{escape(found.id)}[/] {escape(found.type)} of {escape(found.speaker_id or '-')} is told")
 
 
-async def _trigger(kind: str, speaker: str, data: dict[str, Any] | None) -> Event:
+async def _trigger(kind: str, speaker: str, data: dict[str, Any]) -> Event:
     async with Client() as client:
-        return await client.trigger(kind, speaker=speaker, data=data)
+        return await client.trigger(kind, speaker=speaker, data=data or None)
 
 
 async def _listen(query: dict[str, Any], forward_to: str, signer: Webhook | None, *, as_json: bool) -> None:
@@ -97,8 +99,8 @@ def _print(event: Event, answer: str, *, as_json: bool) -> None:
         sys.stdout.flush()
         return
     colour = "green" if answer.startswith("2") else "red"
-    _, at, *rest = cells(event)
-    out.print("  ".join([at, *filter(None, rest), *([f"[{colour}]-> {answer}[/]"] if answer else [])]), soft_wrap=True)
+    line = [when(event.time), what(event), *([f"[{colour}]-> {answer}[/]"] if answer else [])]
+    out.print("  ".join(line), soft_wrap=True)
 
 
 def _query(types: str, speaker: str, since: str, after: str, *, full: bool) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """`voxroll plan`: what a manifest would come to, before anything is sent; writes plan.jsonl, which `run` takes."""
 
+import asyncio
 import json
 import os
 import random
@@ -7,6 +8,8 @@ import tempfile
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Annotated, Any
 
@@ -18,10 +21,13 @@ from voxroll.commands.manifests import MANIFEST_HELP, at_hand
 from voxroll.failure import CommandError, Exit
 from voxroll.progress import steps
 from voxroll.show import JsonOption, as_data, err, out
+from worker.contract import consent as reading_consent
 from worker.contract import manifest as reading
+from worker.contract.buckets import placed
 from worker.contract.rows import BadRow, Row
 
 if TYPE_CHECKING:  # onnxruntime: only this command pays for it, when it runs
+    from voxroll.beforehand import Beforehand
     from voxroll.planning import Planning
 
 _SEED = 0  # the same people are looked at every time
@@ -29,18 +35,28 @@ _AnyRow = Row | BadRow
 
 
 def plan(  # noqa: PLR0913  (one argument per option of the command)
-    manifest: Annotated[Path, typer.Argument(metavar="MANIFEST", help=MANIFEST_HELP)],
+    manifest: Annotated[str, typer.Argument(metavar="MANIFEST", help=MANIFEST_HELP)],
     *,
     sample: Annotated[int, typer.Option(min=0, help="Look at so many people only, and estimate; 0: at all.")] = 0,
     price: Annotated[float, typer.Option(min=0, help="Of one call, to tell what all would cost.")] = 0.0,
     into: Annotated[Path, typer.Option(metavar="FOLDER", help="Where plan.jsonl and plan.html go.")] = Path(),
+    consent: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="CSV or JSON lines of speakerId, consent[, from, to]; others are blocked."),
+    ] = None,
+    offline: Annotated[
+        bool, typer.Option("--offline", help="Don't ask the front door who is enrolled or erased.")
+    ] = False,
     threads: Annotated[int, typer.Option(min=0, help="Recordings at one time; 0: one per core.")] = 0,
     as_json: JsonOption = False,
 ) -> None:
     """Look at everybody in a manifest on this machine: who is ready, who is short, which calls it takes.
 
-    Exit code 0 if everybody is ready, 5 if somebody is not, 9 if there is nobody.
+    A front door that answers is asked who is enrolled or erased; no recording and no voice leaves this machine. Exit
+    code 0 if everybody is ready or enrolled, 5 if somebody is not, 9 if there is nobody.
     """
+    from voxroll.planning import Planning  # noqa: PLC0415
+
     settings = load()
     try:
         if not into.is_dir():
@@ -48,14 +64,18 @@ def plan(  # noqa: PLR0913  (one argument per option of the command)
         with at_hand(manifest) as (path, folder):
             speakers, rows = _counted(path)
             chosen = _chosen(speakers, sample)
+            known = _known(speakers if chosen is None else chosen, consent, offline=offline)
             with _written(into / "plan.jsonl", is_wanted=chosen is None) as keep:
-                wanted = (row for row in reading.read(path) if chosen is None or _speaker(row) in chosen)
+                rows_there = (_placed(row, folder) for row in reading.read(path))
+                wanted = (row for row in rows_there if chosen is None or _speaker(row) in chosen)
                 number = rows if chosen is None else sum(speakers[name] for name in chosen)
-                planning = _planned(folder, wanted, settings, number=number, threads=threads, keep=keep, quiet=as_json)
+                planning = Planning(settings.goal.samples, known)
+                look = _Look(settings, threads or len(os.sched_getaffinity(0)), speakers, quiet=as_json)
+                look.at(wanted, planning, number=number, keep=keep)
         scale = len(speakers) / len(chosen) if chosen else 1.0
         api = settings.api
         document = planning.document(calls=api.calls, window=api.window, price=price, scale=scale)
-        _write_page(into / "plan.html", planning, document, name=manifest.name)
+        _write_page(into / "plan.html", planning, document, name=Path(manifest).name)
     except OSError as error:
         message = f"{error.filename or manifest}: {error.strerror}; let it be read and written by who runs this"
         raise CommandError("unreadable_source", message) from error
@@ -86,50 +106,65 @@ def _chosen(speakers: dict[str, int], sample: int) -> frozenset[str] | None:
     return frozenset(random.Random(_SEED).sample(sorted(speakers), sample))  # noqa: S311 -- no secret
 
 
-def _planned(  # noqa: PLR0913  (each is one part)
-    folder: Path,
-    rows: Iterable[_AnyRow],
-    settings: Settings,
-    *,
-    number: int,
-    threads: int,
-    keep: Callable[[str], Any],
-    quiet: bool,
-) -> "Planning":
-    from voxroll.asked import of_row  # noqa: PLC0415
-    from voxroll.commands.check import judging  # noqa: PLC0415
-    from voxroll.planning import Planning  # noqa: PLC0415
+def _known(speaker_ids: Iterable[str], consent: Path | None, *, offline: bool) -> "Beforehand":
+    """What is known of people before anything is looked at."""
+    from voxroll.beforehand import Beforehand, asked  # noqa: PLC0415
 
-    planning = Planning(settings.goal.samples)
-    asked_for: deque[_AnyRow] = deque()
-
-    def asked() -> Iterator[Any]:
-        for row in rows:
-            asked_for.append(row)
-            yield of_row(folder / "manifest", row)
-
-    with steps(quiet=quiet) as progress, judging(settings) as judge:
-        progress.total("looking", number)
-        for verdict in judge.all_of(asked(), threads=threads or len(os.sched_getaffinity(0))):
-            row = asked_for.popleft()
-            if planning.add(row, verdict) and isinstance(row, Row):
-                keep(_line(row, folder, verdict))
-            progress.step(ascii(verdict.file.name)[1:-1])
-    return planning
+    consents = reading_consent.read(consent, at=datetime.now(UTC)) if consent else None
+    standings, unasked = ({}, "--offline") if offline else asyncio.run(asked(speaker_ids))
+    return Beforehand(consents, standings, unasked)
 
 
-def _line(row: Row, folder: Path, verdict: Any) -> str:
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """How recordings are looked at."""
+
+    settings: Settings
+    threads: int
+    speakers: dict[str, int]
+    quiet: bool
+
+    def at(self, rows: Iterable[_AnyRow], planning: "Planning", *, number: int, keep: Callable[[str], Any]) -> None:
+        """Look at every recording that is not barred, add each row up, and keep those worth a run."""
+        from voxroll.agreement import Agreement  # noqa: PLC0415
+        from voxroll.asked import of_row  # noqa: PLC0415
+        from voxroll.commands.check import judging  # noqa: PLC0415
+
+        waiting: deque[_AnyRow] = deque()
+
+        def asked() -> Iterator[Any]:
+            for row in rows:
+                waiting.append(row)
+                one, bar = of_row(Path("manifest"), row), planning.known.bars(row)
+                yield replace(one, refusal=bar) if bar else one
+
+        compared = frozenset(name for name, several in self.speakers.items() if several > 1)
+        with steps(quiet=self.quiet) as progress, judging(self.settings, compared=compared) as judge:
+            agreement = Agreement(judge.voice, dict(self.speakers))
+            progress.total("looking", number)
+            for verdict in judge.all_of(asked(), threads=self.threads):
+                row = waiting.popleft()
+                speaker_id = _speaker(row)
+                print_ = verdict.print_ if not verdict.refusal else None
+                wrong = agreement.hear(speaker_id, print_) if speaker_id else None
+                if planning.add(row, verdict, disagreement=wrong) and isinstance(row, Row):
+                    keep(_line(row, verdict))
+                progress.step(ascii(verdict.file.name)[1:-1])
+
+
+def _placed(row: _AnyRow, folder: str) -> _AnyRow:
+    """A row whose recording is named from anywhere."""
+    return replace(row, source=placed(row.source, folder)) if isinstance(row, Row) else row
+
+
+def _line(row: Row, verdict: Any) -> str:
     """A row of plan.jsonl: what `run` takes, and what was found."""
-    from voxroll.asked import is_address  # noqa: PLC0415
-
-    source = row.source if is_address(row.source) else str(folder / row.source)
-    told: dict[str, Any] = {"speakerId": row.speaker_id, "source": source, "channel": row.channel}
-    told |= {"consent": row.consent, "ref": row.ref}
+    told = row.told(source=row.source)
     if verdict.windows:
         best = verdict.windows[0]
         told["sample"] = {"startS": best.start_s, "endS": best.end_s, "channel": best.channel}
         told["speechS"] = round(best.measures.speech_s, 2)
-    return json.dumps({name: value for name, value in told.items() if value is not None}) + "\n"
+    return json.dumps(told) + "\n"
 
 
 @contextmanager
@@ -173,5 +208,5 @@ def _exit_code(document: dict[str, Any]) -> Exit:
     speakers = document["speakers"]
     if not sum(speakers.values()):
         return Exit.NOTHING
-    is_all = sum(speakers.values()) == speakers["ready"] and "bad_row" not in document["codes"]
+    is_all = sum(speakers.values()) == speakers["ready"] + speakers["enrolled"] and "bad_row" not in document["codes"]
     return Exit.OK if is_all else Exit.INCOMPLETE

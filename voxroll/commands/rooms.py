@@ -27,6 +27,11 @@ RESEAL_HELP = (
     "VOXROLL_ENGINE_FORMER_VOICE_KEYS. May run beside engines that have the new key, be stopped and started again."
 )
 
+RESEAL_WORKERS_HELP = (
+    "Run nothing: seal the gallery and all prints under VOXROLL_WORKER_VOICE_KEY, and end. The keys before it are "
+    "named in VOXROLL_WORKER_FORMER_VOICE_KEYS. May run beside workers that have the new key."
+)
+
 ROLE_HELP = (
     "Take requests only (`api`), work off jobs only (`work`: as many of them as you like), or both (`all`). "
     "VOXROLL_ENGINE_ROLE says the same."
@@ -59,8 +64,15 @@ def webhook(context: typer.Context) -> None:
     _become("webhook", context.args)
 
 
-def worker(context: typer.Context) -> None:
+def worker(
+    context: typer.Context,
+    *,
+    reseal: Annotated[bool, typer.Option("--reseal", help=RESEAL_WORKERS_HELP)] = False,
+) -> None:
     """Run the workshop alone; as many of them as you like. `--check` only looks and reports."""
+    if reseal:
+        adopt(load())
+        _become("worker", ["--reseal"])
     _become("worker", context.args)
 
 

@@ -31,7 +31,7 @@ _PIECE = 1 << 20
 
 
 def run(  # noqa: PLR0913  (one argument per option of the command)
-    manifest: Annotated[Path, typer.Argument(metavar="MANIFEST", help=MANIFEST_HELP)],
+    manifest: Annotated[str, typer.Argument(metavar="MANIFEST", help=MANIFEST_HELP)],
     *,
     name: Annotated[str, typer.Option(help="A name for people; another name makes another batch of it.")] = "",
     until: Annotated[str, typer.Option(help="Take no more rows after that time: 06:00, 8h.")] = "",
@@ -84,7 +84,7 @@ class Done:
     may_pass: bool = False
 
 
-def _run(path: Path, folder: Path, options: dict[str, str], *, wait: bool, quiet: bool) -> Done:
+def _run(path: Path, folder: str, options: dict[str, str], *, wait: bool, quiet: bool) -> Done:
     known: list[Batch] = []
 
     async def follow() -> Done:
@@ -111,7 +111,7 @@ def _run(path: Path, folder: Path, options: dict[str, str], *, wait: bool, quiet
         raise
 
 
-async def _begun(client: Client, path: Path, folder: Path, options: dict[str, str]) -> Batch:
+async def _begun(client: Client, path: Path, folder: str, options: dict[str, str]) -> Batch:
     """The batch of a manifest, at work unless it has ended before; a budget is this run's."""
     batch = await client.run(path, folder=folder, **options)
     if batch.is_resting:

@@ -2,7 +2,9 @@
 
 import base64
 import secrets
-from typing import Annotated
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Annotated, Any
 
 import typer
 from rich.markup import escape
@@ -38,14 +40,26 @@ def signer_of(secret: str) -> Webhook:
         raise CommandError("secret_invalid", "`whsec_` and base64 is needed", exit_code=Exit.USAGE) from error
 
 
-def cells(event: Event) -> list[str]:
-    """Id, time, type, speaker, number and data, for a table or a line."""
-    data = ", ".join(f"{name} {value}" for name, value in event.data.items() if value is not None)
-    return [
-        escape(event.id),
-        f"{event.time:%Y-%m-%d %H:%M:%S}",
-        f"[bold]{escape(event.type)}[/]{' (test)' if event.test else ''}",
-        escape(event.speaker_id or ""),
-        str(event.sequence or ""),
-        f"[dim]{escape(data)}[/]" if data else "",
-    ]
+def what(event: Event) -> str:
+    """What happened to whom, and its data, in one line with markup."""
+    of = f" of [bold]{escape(event.speaker_id)}[/]" if event.speaker_id else ""
+    number = f" ({event.sequence})" if event.sequence else ""
+    test = ", a test" if event.test else ""
+    data = words({name: value for name, value in event.data.items() if name != "recordingId"})
+    return f"{escape(event.type)}{of}{number}{test}" + (f"  [dim]{escape(data)}[/]" if data else "")
+
+
+def when(at: datetime) -> str:
+    """A time of the front door's clock."""
+    return f"{at:%Y-%m-%d %H:%M:%S}"
+
+
+def words(data: Mapping[str, Any]) -> str:
+    """Names and values in words: what is not there is left out, and so is nothing of many."""
+    return ", ".join(f"{name} {_value(value)}" for name, value in data.items() if value is not None and value != {})
+
+
+def _value(value: object) -> str:
+    if isinstance(value, Mapping):
+        return "(" + (words({name: one for name, one in value.items() if one}) or "none") + ")"
+    return {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)

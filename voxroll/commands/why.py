@@ -82,6 +82,8 @@ def _facts(sample: Sample) -> Table:
 
 
 def _lines(sample: Sample) -> Iterator[tuple[str, str]]:
+    if sample.stretch:
+        yield "within", _within(sample.stretch)
     if sample.recipe:
         yield "sample", _cut(sample.recipe)
     if sample.measures:
@@ -112,6 +114,13 @@ def _cut(recipe: dict[str, Any]) -> str:
     channel = recipe.get("channel")
     of = "" if channel is None else f", channel {channel}"
     return f"{clock(start_s)} to {clock(end_s)} of the recording ({end_s - start_s:.1f} s){of}"
+
+
+def _within(stretch: dict[str, Any]) -> str:
+    end_s = stretch.get("endS")
+    return (
+        f"{clock(float(stretch.get('startS', 0)))} to {'its end' if end_s is None else clock(float(end_s))}, as named"
+    )
 
 
 def _measured(measures: dict[str, Any]) -> str:

@@ -29,6 +29,7 @@ class Secrets(BaseModel):
     engine_client_secret: str = Field(default_factory=lambda: random.token_urlsafe(_BYTES), min_length=32)
     engine_token_key: str = Field(default_factory=lambda: random.token_urlsafe(_BYTES), min_length=32)
     engine_voice_key: str = Field(default_factory=lambda: random.token_urlsafe(_BYTES), min_length=32)
+    worker_voice_key: str = Field(default_factory=lambda: random.token_urlsafe(_BYTES), min_length=32)
     webhook_token_key: str = Field(default_factory=lambda: random.token_urlsafe(_BYTES), min_length=32)
 
     @classmethod
@@ -78,6 +79,7 @@ def environment(secrets: Secrets, settings: Settings, running: Running) -> dict[
         "VOXROLL_REDIS_URL": running.redis_url,
         "VOXROLL_WEBHOOK_URL": running.url,
         "VOXROLL_WEBHOOK_TOKEN_KEY": secrets.webhook_token_key,
+        "VOXROLL_WORKER_VOICE_KEY": secrets.worker_voice_key,
     }
     if not running.own_engine:
         return made

@@ -25,6 +25,7 @@ from worker.contract.callback import EnrollmentStatus, Envelope, ErrorBody
 from worker.enrollment.errors import RetryLaterError
 
 _ENROLLMENTS = "/ai/audio/v1/enrollments"
+_LANGUAGE = "en-US"  # the contract's default, where nobody says what is spoken
 _PER_PAGE = 100  # more was never seen to be answered
 _LARGEST_ANSWER = 1_048_576
 _Model = TypeVar("_Model", bound=BaseModel)
@@ -43,6 +44,7 @@ class Submission:
     create: bool
     callback_url: str | None
     idempotency_key: str
+    language: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +141,8 @@ class EnrollmentApi:
 
     async def submit(self, submission: Submission, *, leave: Leave) -> Reply:
         """Hand one sample in."""
-        body = {"encoding": "Wav", "languageCode": "en-US", "content": base64.b64encode(submission.clip).decode()}
+        body = {"encoding": "Wav", "languageCode": submission.language or _LANGUAGE}
+        body["content"] = base64.b64encode(submission.clip).decode()
         create, speaker_id = submission.create, submission.speaker_id
         if create:
             body["speakerId"] = speaker_id

@@ -100,12 +100,12 @@ class Kind:
     data: type[_Wire]
 
     def read(self, told: dict[str, Any] | None) -> dict[str, Any]:
-        """Data of this type as it is kept; an example where there is none.
+        """Data of this type as it is kept; what is left out is an example's.
 
         Raises:
             ValidationError: it doesn't fit the type.
         """
-        return self.data.model_validate(told or EXAMPLES[self.data]).model_dump(mode="json", by_alias=True)
+        return self.data.model_validate(EXAMPLES[self.data] | (told or {})).model_dump(mode="json", by_alias=True)
 
 
 CATALOGUE = {

@@ -63,11 +63,16 @@ def kind_of(path: Path, *, name: str = "") -> str:
 
 def rows(lines: Iterable[str], *, kind: str) -> Iterator[Row | BadRow]:
     """Rows of the lines of a manifest, CSV or JSON lines; blank lines are none."""
-    for line, record in _csv(lines) if kind == CSV else _jsonl(lines):
+    for line, record in records(lines, kind=kind):
         if isinstance(record, BadRow):
             yield record
         else:
             yield from rows_of(line, record)
+
+
+def records(lines: Iterable[str], *, kind: str) -> Iterator[tuple[int, Mapping[str, Any] | BadRow]]:
+    """What the lines of a file say, CSV or JSON lines, by names as `rows.name_of` makes them, with their numbers."""
+    yield from _csv(lines) if kind == CSV else _jsonl(lines)
 
 
 def _lines(file: IO[str]) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""A row of a manifest: whose recording, where it is, on which channel, whether there is consent.
+"""A row of a manifest: whose recording, where it is, which channel and stretch of it, whether there is consent.
 
 In: what a file says under whatever names and in whatever case. Out: rows, and bad rows named by line, field and reason.
 A record may name several recordings in a list, or be one of RingCentral's call log; each recording is a row.
@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from worker.contract.fields import SHOWN, WHOLE, FieldError, Stretch, language_of, short, stretch_of
 from worker.contract.ids import is_speaker_id, wrong_id
 
 SEPARATOR = "|"  # of several recordings in one cell
@@ -20,14 +21,14 @@ _NAMES = {
     "speakerId": ("speakerid", "enrollmentid", "id"),
     "consent": ("consent",),
     "ref": ("ref", "reference"),
-    "start": ("start",),
-    "end": ("end",),
+    "start": ("start", "starts"),
+    "end": ("end", "ends"),
+    "language": ("language", "languagecode", "lang"),
 }
 KNOWN = frozenset(name for names in _NAMES.values() for name in names)
 SOURCES = _NAMES["source"]
 _CHANNEL = re.compile(r"[0-9]{1,3}")
 _CONSENT = dict.fromkeys(("yes", "y", "true", "1"), True) | dict.fromkeys(("no", "n", "false", "0"), False)
-_SHOWN = 60
 _LONGEST_REF = 200
 _SIDES = {"inbound": "to", "outbound": "from"}  # the own party of a call
 
@@ -40,6 +41,8 @@ class Row:
         line: of the manifest it begins on, from 1; in a JSON document the number of the record.
         source: path or address of a recording.
         channel: the speaker is on, from 0; None where the manifest doesn't say.
+        stretch: in which the sample is looked for; the whole recording where the manifest doesn't say.
+        language: that is spoken, a tag like en-US; None likewise.
         speaker_id: whose voice it is; None likewise.
         consent: whether the speaker agreed; None likewise.
         ref: what the caller knows the row by.
@@ -48,9 +51,18 @@ class Row:
     line: int
     source: str
     channel: int | None = None
+    stretch: Stretch = WHOLE
+    language: str | None = None
     speaker_id: str | None = None
     consent: bool | None = None
     ref: str | None = None
+
+    def told(self, *, source: str) -> dict[str, Any]:
+        """The row as a line of another manifest, its recording named anew."""
+        start_s, end_s = self.stretch.start_s or None, self.stretch.end_s
+        told = {"speakerId": self.speaker_id, "source": source, "channel": self.channel, "start": start_s, "end": end_s}
+        told |= {"language": self.language, "consent": self.consent, "ref": self.ref}
+        return {name: value for name, value in told.items() if value is not None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,12 +79,6 @@ class BadRow:
         return f"{self.place} {self.line}{', ' if self.field else ''}{self.field}: {self.reason}"
 
 
-class _FieldError(Exception):
-    def __init__(self, field: str, reason: str) -> None:
-        super().__init__(reason)
-        self.field, self.reason = field, reason
-
-
 def name_of(text: str) -> str:
     """The name of a field, as it is looked for: in any case, with or without `_`, `-` and spaces."""
     return re.sub(r"[\s_-]", "", text).casefold()
@@ -81,30 +87,30 @@ def name_of(text: str) -> str:
 def rows_of(line: int, record: Mapping[str, Any], *, place: str = "line") -> Iterator[Row | BadRow]:
     """The rows of a record, whose names are as `name_of` makes them; none of a call without a recording."""
     try:
-        several = _found(record, "recordings")
+        several = found(record, "recordings")
         if several is None:
             plain = _of_call(record)
             if plain is not None:
                 yield _row(line, plain)
             return
         recordings = _recordings(several, record)
-    except _FieldError as error:
+    except FieldError as error:
         yield BadRow(line, error.field, error.reason, place)
         return
     for one in recordings:
         try:
             yield _row(line, {**record, **one})
-        except _FieldError as error:
+        except FieldError as error:
             yield BadRow(line, error.field, error.reason, place)
 
 
 def _recordings(several: Any, record: Mapping[str, Any]) -> list[dict[str, Any]]:
     """What each recording of a list says for itself."""
-    if _found(record, "source") is not None:
-        raise _FieldError("recordings", "stands beside a recording of its own; put all into one of the two")
+    if found(record, "source") is not None:
+        raise FieldError("recordings", "stands beside a recording of its own; put all into one of the two")
     listed = several.split(SEPARATOR) if isinstance(several, str) else several
     if not isinstance(listed, list) or not listed:
-        raise _FieldError("recordings", f"{_short(several)} is no list of recordings; give paths, or objects")
+        raise FieldError("recordings", f"{short(several)} is no list of recordings; give paths, or objects")
     return [
         {name_of(name): value for name, value in one.items()} if isinstance(one, dict) else {SOURCES[0]: one}
         for one in listed
@@ -116,7 +122,7 @@ def _of_call(record: Mapping[str, Any]) -> Mapping[str, Any] | None:
     recording = record.get("recording")
     if isinstance(recording, dict):
         said = {"source": recording.get("contentUri"), "speakerid": _extension(record), "ref": record.get("id")}
-        return said | {name: record.get(name) for name in ("channel", "consent")}
+        return said | {name: record.get(name) for name in ("channel", "consent", "start", "end", "language")}
     is_call = "sessionid" in record and not any(record.get(name) for name in SOURCES)
     return None if is_call else record
 
@@ -132,7 +138,7 @@ def _extension(call: Mapping[str, Any]) -> Any:
         return parties[side]
     known = [one for one in parties.values() if one is not None]
     if len(known) > 1:
-        raise _FieldError("speakerId", "both sides have an extension; say whose call it is by `direction`")
+        raise FieldError("speakerId", "both sides have an extension; say whose call it is by `direction`")
     return known[0] if known else None
 
 
@@ -141,23 +147,19 @@ def _part(value: Any, name: str) -> Any:
 
 
 def _row(line: int, record: Mapping[str, Any]) -> Row:
-    for name in ("start", "end"):
-        if _found(record, name) is not None:
-            reason = (
-                "stretches can't be named yet, the best one of the whole recording is found; leave it empty, or cut"
-            )
-            raise _FieldError(name, reason)
     return Row(
         line=line,
-        source=_source(_found(record, "source")),
-        channel=_channel(_found(record, "channel")),
-        speaker_id=_speaker_id(_found(record, "speakerId")),
-        consent=_consent(_found(record, "consent")),
-        ref=_ref(_found(record, "ref")),
+        source=_source(found(record, "source")),
+        channel=_channel(found(record, "channel")),
+        stretch=stretch_of(found(record, "start"), found(record, "end")),
+        language=language_of(found(record, "language")),
+        speaker_id=speaker_id_of(found(record, "speakerId")),
+        consent=consent_of(found(record, "consent")),
+        ref=_ref(found(record, "ref")),
     )
 
 
-def _found(record: Mapping[str, Any], field: str) -> Any:
+def found(record: Mapping[str, Any], field: str) -> Any:
     """What a record says of a field under any of its names; empty text is nothing."""
     for name in _NAMES[field]:
         value = record.get(name)
@@ -170,9 +172,9 @@ def _found(record: Mapping[str, Any], field: str) -> Any:
 
 def _source(value: Any) -> str:
     if value is None:
-        raise _FieldError("source", "names no recording; give a path")
+        raise FieldError("source", "names no recording; give a path")
     if not isinstance(value, str):
-        raise _FieldError("source", f"{_short(value)} is no text; give a path")
+        raise FieldError("source", f"{short(value)} is no text; give a path")
     return _text("source", value)
 
 
@@ -180,9 +182,9 @@ def _text(field: str, value: str) -> str:
     try:
         value.encode("utf-8", "surrogateescape")
     except UnicodeEncodeError as error:
-        raise _FieldError(field, f"{_short(value)} holds half a character; write the name anew") from error
+        raise FieldError(field, f"{short(value)} holds half a character; write the name anew") from error
     if "\0" in value:
-        raise _FieldError(field, f"{_short(value)} holds a NUL, which no path has; write the name anew")
+        raise FieldError(field, f"{short(value)} holds a NUL, which no path has; write the name anew")
     return value
 
 
@@ -191,27 +193,37 @@ def _channel(value: Any) -> int | None:
         return None
     text = str(value)
     if isinstance(value, bool) or not _CHANNEL.fullmatch(text):
-        raise _FieldError("channel", f"{_short(value)} is no channel; give its number from 0, or nothing")
+        raise FieldError("channel", f"{short(value)} is no channel; give its number from 0, or nothing")
     return int(text)
 
 
-def _speaker_id(value: Any) -> str | None:
+def speaker_id_of(value: Any) -> str | None:
+    """A speaker's id; None where nothing is said.
+
+    Raises:
+        FieldError: it is none.
+    """
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, str | int):
-        raise _FieldError("speakerId", f"{_short(value)} is no text; give an id")
+        raise FieldError("speakerId", f"{short(value)} is no text; give an id")
     text = str(value)
     if not is_speaker_id(text):
-        raise _FieldError("speakerId", wrong_id(text) if len(text) <= _SHOWN else f"{_short(value)} is no id")
+        raise FieldError("speakerId", wrong_id(text) if len(text) <= SHOWN else f"{short(value)} is no id")
     return text
 
 
-def _consent(value: Any) -> bool | None:
+def consent_of(value: Any) -> bool | None:
+    """Yes or no; None where nothing is said.
+
+    Raises:
+        FieldError: it is neither.
+    """
     if value is None:
         return None
     said = _CONSENT.get(str(value).casefold())
     if said is None:
-        raise _FieldError("consent", f"{_short(value)} is neither yes nor no; say one of them, or nothing")
+        raise FieldError("consent", f"{short(value)} is neither yes nor no; say one of them, or nothing")
     return said
 
 
@@ -219,13 +231,5 @@ def _ref(value: Any) -> str | None:
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, str | int) or len(str(value)) > _LONGEST_REF:
-        raise _FieldError("ref", f"{_short(value)} is no text of up to {_LONGEST_REF} characters; give one, or nothing")
+        raise FieldError("ref", f"{short(value)} is no text of up to {_LONGEST_REF} characters; give one, or nothing")
     return _text("ref", str(value))
-
-
-def _short(value: Any) -> str:
-    try:
-        text = ascii(value)
-    except RecursionError:
-        return "this"
-    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."

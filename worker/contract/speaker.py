@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
 
 from worker.enrollment.events import reason
-from worker.enrollment.record import Attempt, Record, Sample
+from worker.enrollment.record import WHOLE, Attempt, Record, Sample
 from worker.enrollment.states import SampleState, SpeakerState, is_goal_met, is_settled, sample_state, speaker_state
 from worker.enrollment.steps import LookUp, Park, Policy, Prepare, Renew, Step, Submit, Unenroll, next_steps
 
@@ -76,6 +76,13 @@ class ConflictDocument(_Wire):
     threshold: float
 
 
+class StretchDocument(_Wire):
+    """The part of a recording that was named; without an end it reaches to the recording's."""
+
+    start_s: float
+    end_s: float | None
+
+
 class SampleDocument(_Wire):
     """One recording and what became of it. A ready sample that nobody needs any more shows as `spare`.
 
@@ -84,6 +91,9 @@ class SampleDocument(_Wire):
 
     recording_id: str
     source: str
+    channel: int | None
+    stretch: StretchDocument | None
+    language: str | None
     state: str
     outcome: str
     code: str | None
@@ -152,6 +162,9 @@ def _sample(record: Record, sample: Sample) -> SampleDocument:
     return SampleDocument(
         recording_id=sample.recording_id,
         source=sample.name,
+        channel=sample.channel,
+        stretch=None if sample.stretch == WHOLE else StretchDocument.model_validate(sample.stretch),
+        language=sample.language,
         state=shown,
         outcome=shown,
         code=getattr(reason(sample), "code", None),

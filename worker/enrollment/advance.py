@@ -123,16 +123,10 @@ def _with_sample(record: Record, fact: SampleFact) -> Record:
     return replace(record, samples=tuple(ordered))
 
 
-def _merged_sample(sample: Sample, fact: SampleFact) -> Sample:  # noqa: PLR0911 -- one line per kind
+def _merged_sample(sample: Sample, fact: SampleFact) -> Sample:
     match fact:
-        case facts.RecordingPlanned(handed=handed) if handed and handed not in sample.handed:
-            once = replace(fact, handed=None)
-            return replace(_merged_sample(sample, once), handed=_latest(sample.handed, handed))
-        case facts.RecordingPlanned(at=at, source=source, name=name, channel=channel):
-            known = (sample.planned_at or _LATE, sample.source, sample.name, str(sample.channel))
-            if (at, source, name, str(channel)) >= known:
-                return sample
-            return replace(sample, source=source, name=name, channel=channel, planned_at=at)
+        case facts.RecordingPlanned():
+            return _planned(sample, fact)
         case facts.SampleReady(at=at, recipe=recipe, measures=measures, object_key=object_key):
             clip = Clip(at=at, recipe=recipe, measures=measures, object_key=object_key)
             return replace(sample, prepared=_earliest(sample.prepared, clip))
@@ -145,6 +139,22 @@ def _merged_sample(sample: Sample, fact: SampleFact) -> Sample:  # noqa: PLR0911
             return _with_attempt(sample, fact)
         case _:
             return _judged_sample(sample, fact)
+
+
+def _planned(sample: Sample, fact: facts.RecordingPlanned) -> Sample:
+    """The earliest wins; a language that was told at any time stays told, of several always the same one.
+
+    Who handed it in is kept beside it.
+    """
+    language = max(sample.language, fact.language, key=lambda one: one or "")
+    handed = _latest(sample.handed, fact.handed) if fact.handed else sample.handed
+    spoken = replace(sample, language=language, handed=handed)
+    known = (sample.planned_at or _LATE, sample.source, sample.name, str(sample.channel), str(sample.stretch))
+    if (fact.at, fact.source, fact.name, str(fact.channel), str(fact.stretch)) >= known:
+        return spoken
+    return replace(
+        spoken, source=fact.source, name=fact.name, channel=fact.channel, stretch=fact.stretch, planned_at=fact.at
+    )
 
 
 def _judged_sample(

@@ -34,3 +34,10 @@ class RequestError(VoxrollError):
     def __init__(self, code: str, message: str, *, status: int = 400) -> None:
         super().__init__(code, message)
         self.status = status
+
+
+class UnreadableError(RequestError):
+    """What is kept of something can't be read; whoever meets it goes on with the others."""
+
+    def __init__(self, kind: str, name: str, how: str) -> None:
+        super().__init__(f"{kind}_unreadable", f"the document of {kind} {name} {how}", status=500)

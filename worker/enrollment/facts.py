@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from worker.enrollment.record import (
+    WHOLE,
     AttemptId,
     AttemptOutcome,
     Enrollment,
@@ -13,6 +14,7 @@ from worker.enrollment.record import (
     Recipe,
     RecordingId,
     SpeakerId,
+    Stretch,
     Verb,
     Via,
 )
@@ -96,6 +98,8 @@ class RecordingPlanned:
     name: str
     channel: int | None = None
     handed: Membership | None = None
+    stretch: Stretch = WHOLE
+    language: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

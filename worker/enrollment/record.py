@@ -4,6 +4,7 @@ Immutable. Each field is filled by facts alone and merges the same way in whatev
 the states below are read off the record and stored nowhere.
 """
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -64,6 +65,21 @@ class Goal:
 
     quality: Quality = Quality.HIGH
     samples: int = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stretch:
+    """A part of a recording, in seconds from its beginning; without an end it reaches to the recording's."""
+
+    start_s: float = 0.0
+    end_s: float | None = None
+
+    def shares(self, other: "Stretch") -> bool:
+        """Whether any of it is in the other one too."""
+        return self.start_s < _until(other) and other.start_s < _until(self)
+
+
+WHOLE = Stretch()
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -194,15 +210,18 @@ class Attempt:
 class Sample:
     """One recording of the speaker and the sample cut from it, if any.
 
-    `held` says why a person is asked, `released_at` and `declined` what was last decided; duplicates are declined
-    without anybody being asked. `handed` says which batches handed it in, and when. `withdrawn` and which attempts are
-    `former` (of an enrollment that was deleted since) follow from the record: `renewal.told_apart` says how.
+    The sample is looked for in `stretch` alone; `language` is told to the API. `held` says why a person is asked,
+    `released_at` and `declined` what was last decided; duplicates are declined without anybody being asked. `handed`
+    says which batches handed it in, and when. `withdrawn` and which attempts are `former` (of an enrollment that was
+    deleted since) follow from the record: `renewal.told_apart` says how.
     """
 
     recording_id: RecordingId
     source: str = ""
     name: str = ""
     channel: int | None = None
+    stretch: Stretch = WHOLE
+    language: str | None = None
     planned_at: datetime | None = None
     prepared: Clip | Rejection | None = None
     held: Rejection | None = None
@@ -302,6 +321,10 @@ class Record:
         """The ledger's entry for one recording; an empty one if nothing is known yet."""
         known = (sample for sample in self.samples if sample.recording_id == recording_id)
         return next(known, Sample(recording_id=recording_id))
+
+
+def _until(stretch: Stretch) -> float:
+    return math.inf if stretch.end_s is None else stretch.end_s
 
 
 def _told(sample: Sample) -> tuple[Clip | Rejection | Conflict | None, ...]:

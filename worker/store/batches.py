@@ -5,7 +5,7 @@ script, so that a row is counted once, however often it is read. How its speaker
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -15,12 +15,14 @@ from typing import Any
 
 from redis.asyncio import Redis
 
+from worker.enrollment.errors import UnreadableError
 from worker.enrollment.record import Goal, Quality, Record
 from worker.enrollment.states import BATCH, SpeakerState
-from worker.store import keys
+from worker.store import keys, listing
 
-_FEED, _TURN, _LEAD = (
-    resources.files("worker.store").joinpath(f"{name}.lua").read_text() for name in ("feed", "turn", "lead")
+_FEED, _TURN, _LEAD, _SPEND, _DROP = (
+    resources.files("worker.store").joinpath(f"{name}.lua").read_text()
+    for name in ("feed", "turn", "lead", "spend", "drop")
 )
 
 
@@ -71,8 +73,9 @@ class Plan:
     Attributes:
         kind: of the manifest, one of `manifest.KINDS`.
         sha256: of the manifest.
-        folder: that relative paths count from; empty where they are refused.
+        folder: that relative paths count from, which may be one of a bucket; empty where they are refused.
         roots: folders that paths may lie in; None: anywhere. The front door's say when it was handed in.
+        buckets: that recordings may lie in, likewise.
     """
 
     batch_id: str
@@ -85,8 +88,9 @@ class Plan:
     roots: tuple[str, ...] | None
     on_existing: OnExisting
     goal: Goal
+    buckets: tuple[str, ...] = ()
 
-    def allowed(self) -> tuple[Path, ...] | None:
+    def folders(self) -> tuple[Path, ...] | None:
         """Folders that paths may lie in; None: anywhere."""
         return None if self.roots is None else tuple(map(Path, self.roots))
 
@@ -130,6 +134,7 @@ class Batches:
         self._account = account
         self._events_kept = events_kept
         self._feed, self._turn, self._lead = map(redis.register_script, (_FEED, _TURN, _LEAD))
+        self._spend, self._drop = map(redis.register_script, (_SPEND, _DROP))
 
     async def add(self, plan: Plan, *, until: datetime | None, budget: int | None) -> bool:
         """Begin a batch; False if it is known."""
@@ -147,14 +152,39 @@ class Batches:
         return bool(is_new)
 
     async def get(self, batch_id: str) -> Batch | None:
-        """One of them."""
+        """One of them.
+
+        Raises:
+            UnreadableError: `batch_unreadable`.
+        """
         (found,) = await self._several([batch_id])
+        if isinstance(found, UnreadableError):
+            raise found
         return found
 
-    async def page(self, *, limit: int, offset: int) -> list[Batch]:
-        """Some of them, the newest first."""
+    async def page(self, *, limit: int, offset: int) -> list[Batch | UnreadableError]:
+        """Some of them, the newest first, whether they can be read or not."""
         ids = await self._redis.zrange(keys.batches(self._account), offset, offset + limit - 1, desc=True)
         return [one for one in await self._several([name.decode() for name in ids]) if one]
+
+    async def unreadable(self) -> dict[str, str]:
+        """Of those that a leader works on, by id why some can't be read."""
+        found = await self._several(ids := await self.open())
+        return {name: one.message for name, one in zip(ids, found, strict=True) if isinstance(one, UnreadableError)}
+
+    async def handed_in(self, *, before: datetime) -> list[Batch]:
+        """Those handed in before a time, the oldest first."""
+        last = round(before.timestamp() * 1000)
+        ids = await self._redis.zrange(keys.batches(self._account), "-inf", last, byscore=True)  # type: ignore[arg-type]  # typed for ranks
+        found = await self._several([name.decode() for name in ids])
+        return [one for one in found if isinstance(one, Batch)]
+
+    async def drop(self, batch_id: str, *, unless: Collection[State]) -> bool:
+        """Forget all that Redis holds of a batch but its speakers' records; False if it is in one of these states."""
+        account = self._account
+        kept = [keys.batch(account, batch_id), keys.batches(account), keys.batch_lead(account, batch_id)]
+        may_go = [state for state in State if state not in unless]
+        return bool(await self._drop(keys=[*kept, *listing.indexes(account, batch=batch_id)], args=[batch_id, *may_go]))
 
     async def open(self) -> list[str]:
         """The ids of those that a leader works on."""
@@ -185,7 +215,7 @@ class Batches:
         """Count a call for the batch that the speaker joined last."""
         joined = [one for one in record.batches if one.batch.startswith(BATCH)]
         if joined:
-            await self._redis.hincrby(keys.batch(self._account, max(joined).batch), "calls", 1)  # type: ignore[misc]  # typed for both clients
+            await self._spend(keys=[keys.batch(self._account, max(joined).batch)])
 
     async def lead(self, batch_id: str, token: str, *, for_s: float) -> bool:
         """Be the one who feeds it, or stay so, for so long; False if somebody else is."""
@@ -196,12 +226,12 @@ class Batches:
         """Let somebody else feed it, at once."""
         await self._lead(keys=[keys.batch_lead(self._account, batch_id)], args=[token, 0])
 
-    async def _several(self, batch_ids: Sequence[str]) -> list[Batch | None]:
+    async def _several(self, batch_ids: Sequence[str]) -> list[Batch | UnreadableError | None]:
         async with self._redis.pipeline(transaction=False) as pipe:
             for batch_id in batch_ids:
                 pipe.hgetall(keys.batch(self._account, batch_id))
             found = await pipe.execute()
-        return [_batch({name.decode(): value.decode() for name, value in one.items()}) for one in found]
+        return [_batch(batch_id, fields) for batch_id, fields in zip(batch_ids, found, strict=True)]
 
     def _key(self, batch: Batch) -> str:
         return keys.batch(self._account, batch.plan.batch_id)
@@ -218,9 +248,16 @@ def bounds(until: datetime | None, budget: int | None) -> dict[str, str]:
     return {"until": until.isoformat() if until else "", "budget": "" if budget is None else str(budget)}
 
 
-def _batch(told: Mapping[str, str]) -> Batch | None:
-    if "state" not in told:
+def _batch(batch_id: str, fields: Mapping[bytes, bytes]) -> Batch | UnreadableError | None:
+    if b"state" not in fields:
         return None
+    try:
+        return _read({name.decode(): value.decode() for name, value in fields.items()})
+    except (ValueError, TypeError, KeyError):
+        return UnreadableError("batch", batch_id, "is damaged, or was written by a newer version")
+
+
+def _read(told: Mapping[str, str]) -> Batch:
     return Batch(
         plan=_unpacked(told["plan"]),
         state=State(told["state"]),
@@ -246,6 +283,7 @@ def _unpacked(text: str) -> Plan:
         | {
             "created_at": datetime.fromisoformat(told["created_at"]),
             "roots": None if told["roots"] is None else tuple(told["roots"]),
+            "buckets": tuple(told.get("buckets", ())),
             "on_existing": OnExisting(told["on_existing"]),
             "goal": Goal(quality=Quality(told["goal"]["quality"]), samples=told["goal"]["samples"]),
         }

@@ -5,9 +5,8 @@ with something left stands among the lanes at the time of its next try. So one s
 event holds up nobody else's.
 """
 
-import json
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from importlib import resources
 from typing import NamedTuple
@@ -15,49 +14,48 @@ from typing import NamedTuple
 from redis.asyncio import Redis
 
 from worker.contract.events import fits
+from worker.enrollment.errors import UnreadableError
 from worker.store import keys
+from worker.store.endpoint import Endpoint, packed, unpacked
 from worker.store.events import BEGIN, EventLog, order
 from worker.store.fields import read_fields
 
 NO_SPEAKER = "-"  # the lane of events that belong to none; no speaker's id has a dash
 _DEAD_KEPT = 1000
 _PAGE = 500
-_TAKE, _SETTLE, _SWAP, _LEAD = (
-    resources.files("worker.store").joinpath(f"{name}.lua").read_text() for name in ("take", "settle", "swap", "lead")
+_BACK_MS = 10_000  # nothing was taken for so long: with the next that is, everything that waits is due
+_TAKE, _SETTLE, _SWAP, _LEAD, _REMOVE = (
+    resources.files("worker.store").joinpath(f"{name}.lua").read_text()
+    for name in ("take", "settle", "swap", "lead", "remove")
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Secret:
-    """What signs; `until` is when a replaced one ends."""
+class Known(NamedTuple):
+    """All endpoints of an account, the oldest first; and by id why some can't be read."""
 
-    value: str
-    until: datetime | None = None
+    readable: list[Endpoint]
+    unreadable: dict[str, str]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Endpoint:
-    """Where events are posted.
+class Stand(NamedTuple):
+    """Up to where an endpoint looked at the stream, and how many events wait for it in lanes."""
 
-    Attributes:
-        types: names of the catalogue, with stars; none is all.
-        is_full: the speaker's document comes along.
-        secrets: the newest first; all that have not ended sign.
-        disabled: why nothing is sent; empty while something is.
+    place: str
+    queued: int
+
+
+class Whereabouts(NamedTuple):
+    """Where an event stands on its way to an endpoint.
+
+    `before`: so many of its speaker go out first; None: it waits in no lane. `tries` so far and `due_ms` of the next,
+    if it is the first. `at`: up to where the stream was looked at.
     """
 
-    endpoint_id: str
-    url: str
-    types: tuple[str, ...]
-    is_full: bool
-    description: str
-    created_at: datetime
-    secrets: tuple[Secret, ...]
-    disabled: str = ""
-
-    def signing(self, now: datetime) -> tuple[str, ...]:
-        """The secrets that sign now."""
-        return tuple(one.value for one in self.secrets if one.until is None or one.until > now)
+    before: int | None
+    is_given_up: bool
+    tries: int
+    due_ms: int
+    at: str
 
 
 class Waiting(NamedTuple):
@@ -75,12 +73,14 @@ class Fared:
     Attributes:
         done: places of the events that need no further try, in order.
         forgotten: of those, how many the stream no longer had.
-        failure: how the try after those ended, if there was one that failed.
+        failed: the place of the event after those, if its try failed.
+        failure: how it ended.
         again_ms: when that one is tried again; None: it is given up.
     """
 
     done: tuple[str, ...]
     forgotten: int = 0
+    failed: str = ""
     failure: str = ""
     again_ms: int | None = None
 
@@ -97,6 +97,9 @@ class Health:
         failing: tries since the last that it took.
         answer: how the last try ended.
         tried_ms: when that was, ms since 1970; 0: never.
+        taken_ms: when it last took one.
+        missed_ms: events before this were forgotten by the stream before this endpoint got to them; 0: none.
+        queued: events that wait in lanes.
         waiting: speakers with something left.
     """
 
@@ -107,6 +110,9 @@ class Health:
     failing: int = 0
     answer: str = ""
     tried_ms: int = 0
+    taken_ms: int = 0
+    missed_ms: int = 0
+    queued: int = 0
     waiting: int = 0
 
 
@@ -116,43 +122,59 @@ class Endpoints:
     def __init__(self, redis: Redis, *, account: str) -> None:
         self._redis = redis
         self._account = account
-        self._take, self._settle, self._swap, self._lead = map(redis.register_script, (_TAKE, _SETTLE, _SWAP, _LEAD))
+        scripts = map(redis.register_script, (_TAKE, _SETTLE, _SWAP, _LEAD, _REMOVE))
+        self._take, self._settle, self._swap, self._lead, self._remove = scripts
 
     async def add(self, endpoint: Endpoint, *, behind: str) -> None:
         """Begin to send what comes behind an entry of the stream."""
         async with self._redis.pipeline(transaction=True) as pipe:
             pipe.set(self._key(endpoint.endpoint_id, "at"), behind)
-            pipe.hset(keys.endpoints(self._account), endpoint.endpoint_id, _packed(endpoint))
+            pipe.hset(keys.endpoints(self._account), endpoint.endpoint_id, packed(endpoint))
             await pipe.execute()
 
-    async def all(self) -> list[Endpoint]:
-        """All of them, the oldest first."""
+    async def all(self) -> Known:
+        """All of them."""
         found = await self._redis.hgetall(keys.endpoints(self._account))  # type: ignore[misc]  # typed for both clients
-        return sorted(map(_unpacked, found.values()), key=lambda one: (one.created_at, one.endpoint_id))
+        readable, unreadable = list[Endpoint](), dict[str, str]()
+        for name, blob in found.items():
+            try:
+                readable.append(unpacked(name.decode(), blob))
+            except UnreadableError as error:
+                unreadable[name.decode()] = error.message
+        return Known(sorted(readable, key=lambda one: (one.created_at, one.endpoint_id)), unreadable)
 
     async def get(self, endpoint_id: str) -> Endpoint | None:
-        """One of them."""
-        (found,) = await read_fields(self._redis, keys.endpoints(self._account), endpoint_id)
-        return _unpacked(found) if found else None
+        """One of them.
 
-    async def change(self, before: Endpoint, after: Endpoint) -> bool:
-        """Put one in the place of what was read; False if somebody else has changed it since."""
-        args = [before.endpoint_id, _packed(before), _packed(after)]
-        return bool(await self._swap(keys=[keys.endpoints(self._account)], args=args))
+        Raises:
+            UnreadableError: `endpoint_unreadable`.
+        """
+        blob = await self._blob(endpoint_id)
+        return unpacked(endpoint_id, blob) if blob else None
+
+    async def change(self, endpoint_id: str, how: Callable[[Endpoint], Endpoint]) -> Endpoint | None:
+        """Change one as it is at this moment, and return it; None if there is none.
+
+        Raises:
+            UnreadableError: `endpoint_unreadable`; it stays as it is.
+        """
+        while blob := await self._blob(endpoint_id):
+            before = unpacked(endpoint_id, blob)
+            after = how(before)
+            args: list[str | bytes] = [endpoint_id, blob, packed(after)]
+            if after == before or await self._swap(keys=[keys.endpoints(self._account)], args=args):
+                return after
+        return None
 
     async def disable(self, endpoint_id: str, why: str) -> None:
         """Send nothing more, until it is enabled; what comes meanwhile waits in the stream."""
-        while (known := await self.get(endpoint_id)) and not known.disabled:
-            if await self.change(known, replace(known, disabled=why)):
-                return
+        await self.change(endpoint_id, lambda known: replace(known, disabled=known.disabled or why))
 
     async def remove(self, endpoint_id: str) -> bool:
-        """Forget one, with all that is on its way; False if there is none."""
-        lanes = await self._redis.zrange(self._key(endpoint_id, "lanes"), 0, -1)
-        gone = await self._redis.hdel(keys.endpoints(self._account), endpoint_id)  # type: ignore[misc]  # typed for both clients
-        parts = [self._key(endpoint_id, part) for part in ("at", "lanes", "tries", "health", "dead", "lead")]
-        await self._redis.delete(*parts, *(self._lane(endpoint_id, lane.decode()) for lane in lanes))
-        return bool(gone)
+        """Forget one, read or not, with all that is on its way; False if there is none."""
+        parts = [self._key(endpoint_id, part) for part in ("lanes", "at", "tries", "health", "dead", "lead")]
+        args = [endpoint_id, self._lane(endpoint_id, "")]
+        return bool(await self._remove(keys=[keys.endpoints(self._account), *parts], args=args))
 
     async def lead(self, endpoint_id: str, token: str, *, for_s: float) -> bool:
         """Be the one who delivers to it, or stay so, for so long; False if somebody else is."""
@@ -163,28 +185,37 @@ class Endpoints:
         """Let somebody else deliver, at once."""
         await self._lead(keys=[self._key(endpoint_id, "lead")], args=[token, 0])
 
-    async def place(self, endpoint_id: str) -> str:
-        """Up to where the stream was looked at."""
-        found = await self._redis.get(self._key(endpoint_id, "at"))
-        return found.decode() if found else BEGIN
+    async def stand(self, endpoint_id: str) -> Stand:
+        """How far it is."""
+        async with self._redis.pipeline(transaction=False) as pipe:
+            pipe.get(self._key(endpoint_id, "at"))
+            pipe.hget(self._key(endpoint_id, "health"), "queued")
+            place, queued = await pipe.execute()
+        return Stand(place.decode() if place else BEGIN, int(queued or 0))
 
-    async def take(
-        self, endpoint_id: str, *, seen: str, until: str, chosen: Sequence[tuple[str, str]], now_ms: int
-    ) -> bool:
-        """Put events (lane, place) that were found behind `seen` into their lanes; False if that was done before."""
+    async def take(  # noqa: PLR0913  each is one bound
+        self, endpoint_id: str, *, seen: str, until: str, chosen: Sequence[tuple[str, str]], now_ms: int,
+        missed_ms: int = 0,
+    ) -> bool:  # fmt: skip
+        """Put events (lane, place) that were found behind `seen` into their lanes; False if that was done before.
+
+        `missed_ms`: events before this time had been forgotten when they were looked for.
+        """
         names = list(dict.fromkeys(lane for lane, _ in chosen))
         number = {name: index + 1 for index, name in enumerate(names)}
         return bool(
             await self._take(
                 keys=[
-                    self._key(endpoint_id, "at"),
-                    self._key(endpoint_id, "lanes"),
+                    keys.endpoints(self._account),
+                    *(self._key(endpoint_id, part) for part in ("at", "lanes", "health")),
                     *(self._lane(endpoint_id, name) for name in names),
                 ],
                 args=[
+                    endpoint_id,
                     seen,
                     until,
                     now_ms,
+                    missed_ms,
                     len(names),
                     *names,
                     *(part for lane, place in chosen for part in (number[lane], place)),
@@ -196,23 +227,29 @@ class Endpoints:
         self, endpoint: Endpoint, log: EventLog, *, behind: str, until: str, types: Sequence[str], now: datetime,
         most: int,
     ) -> int:  # fmt: skip
-        """Put events of the stream between two places into their lanes once more; returns how many."""
+        """Put events of the stream between two places into their lanes once more, all due now; returns how many."""
         number, now_ms = 0, round(now.timestamp() * 1000)
         while number < most and (found := await log.after(behind, limit=min(_PAGE, most - number))):
             inside = [(place, event) for place, event in found if order(place) <= order(until)]
             chosen = [
                 (event.speaker_id or NO_SPEAKER, place)
                 for place, event in inside
-                if fits(event.type, types) and fits(event.type, endpoint.types)
+                if event and fits(event.type, types) and fits(event.type, endpoint.types)
             ]
-            while chosen:
-                place = await self.place(endpoint.endpoint_id)
+            while chosen and await self._blob(endpoint.endpoint_id):
+                place, _ = await self.stand(endpoint.endpoint_id)
                 if await self.take(endpoint.endpoint_id, seen=place, until=place, chosen=chosen, now_ms=now_ms):
                     break
             number, behind = number + len(chosen), found[-1][0]
             if len(inside) < len(found):
                 break
+        await self.rouse(endpoint.endpoint_id)
         return number
+
+    async def rouse(self, endpoint_id: str) -> None:
+        """Have all that waits tried now, not when its next try would be: somebody says that the endpoint is back."""
+        lanes = self._key(endpoint_id, "lanes")
+        await self._redis.zunionstore(lanes, {lanes: 0})
 
     async def due(self, endpoint_id: str, *, now_ms: int, limit: int, events: int) -> list[Waiting]:
         """Lanes whose time has come, the longest overdue first, with their first events."""
@@ -237,11 +274,12 @@ class Endpoints:
 
     async def settle(self, endpoint_id: str, lane: str, fared: Fared, *, now_ms: int) -> None:
         """Write down how a lane fared."""
-        parts = ("lanes", "tries", "health", "dead")
+        parts = [self._key(endpoint_id, part) for part in ("lanes", "tries", "health", "dead")]
         again = "" if fared.again_ms is None else fared.again_ms
+        numbers = [now_ms, _BACK_MS, fared.forgotten, _DEAD_KEPT]
         await self._settle(
-            keys=[*(self._key(endpoint_id, part) for part in parts), self._lane(endpoint_id, lane)],
-            args=[lane, now_ms, fared.failure, again, fared.forgotten, _DEAD_KEPT, *fared.done],
+            keys=[keys.endpoints(self._account), *parts, self._lane(endpoint_id, lane)],
+            args=[endpoint_id, lane, *numbers, fared.failed, fared.failure, again, *fared.done],
         )
 
     async def health(self, endpoint_id: str) -> Health:
@@ -252,42 +290,29 @@ class Endpoints:
             found, waiting = await pipe.execute()
         told = {name.decode(): value.decode() for name, value in found.items()}
         answer = told.pop("answer", "")
-        return Health(answer=answer, waiting=waiting, **{name: int(value) for name, value in told.items()})
+        numbers = {one.name: int(told[one.name]) for one in fields(Health) if one.name in told}
+        return Health(answer=answer, **numbers | {"waiting": waiting})
+
+    async def whereabouts(self, endpoint_id: str, lane: str, place: str) -> Whereabouts:
+        """Where an event stands on its way to an endpoint."""
+        async with self._redis.pipeline(transaction=False) as pipe:
+            pipe.lpos(self._lane(endpoint_id, lane), place)
+            pipe.lpos(self._key(endpoint_id, "dead"), place)
+            pipe.hget(self._key(endpoint_id, "tries"), lane)
+            pipe.zscore(self._key(endpoint_id, "lanes"), lane)
+            pipe.get(self._key(endpoint_id, "at"))
+            before, dead, tries, due_ms, at = await pipe.execute()
+        is_first = before == 0
+        return Whereabouts(
+            before, dead is not None, int(tries or 0) if is_first else 0, int(due_ms or 0), at.decode() if at else BEGIN
+        )
+
+    async def _blob(self, endpoint_id: str) -> bytes | None:
+        (found,) = await read_fields(self._redis, keys.endpoints(self._account), endpoint_id)
+        return found
 
     def _key(self, endpoint_id: str, part: str) -> str:
         return keys.endpoint(self._account, endpoint_id, part)
 
     def _lane(self, endpoint_id: str, name: str) -> str:
         return keys.lane(self._account, endpoint_id, name)
-
-
-def _packed(endpoint: Endpoint) -> str:
-    return json.dumps(
-        {
-            "id": endpoint.endpoint_id,
-            "url": endpoint.url,
-            "types": endpoint.types,
-            "full": endpoint.is_full,
-            "description": endpoint.description,
-            "createdAt": endpoint.created_at.isoformat(),
-            "secrets": [[one.value, one.until.isoformat() if one.until else None] for one in endpoint.secrets],
-            "disabled": endpoint.disabled,
-        }
-    )
-
-
-def _unpacked(blob: bytes) -> Endpoint:
-    told = json.loads(blob)
-    return Endpoint(
-        endpoint_id=told["id"],
-        url=told["url"],
-        types=tuple(told["types"]),
-        is_full=told["full"],
-        description=told["description"],
-        created_at=datetime.fromisoformat(told["createdAt"]),
-        secrets=tuple(
-            Secret(value=value, until=datetime.fromisoformat(until) if until else None)
-            for value, until in told["secrets"]
-        ),
-        disabled=told["disabled"],
-    )

@@ -23,6 +23,7 @@ BEGIN, NOW = "0-0", "$"
 _NUMBERS = 2
 _LONGEST = 41
 _LAST = (2**64 - 1, 2**64 - 1)
+_BESIDE_MOST = 1000
 _BLOCK_S = 1.0  # well under the time that an answer of Redis may take
 _PAUSE_S = 0.02  # between two news: in a flood of events nobody is woken for each
 
@@ -58,27 +59,43 @@ class EventLog:
         place: bytes = await self._redis.xadd(self._stream, {"event": told}, maxlen=self._kept)
         return PREFIX + place.decode()
 
-    async def after(self, entry_id: str, *, limit: int) -> list[tuple[str, EventDocument]]:
-        """At most so many events behind an entry, oldest first, each with its place in the stream."""
+    async def after(self, entry_id: str, *, limit: int) -> list[tuple[str, EventDocument | None]]:
+        """At most so many events behind an entry, oldest first, each with its place in the stream.
+
+        None stands for what can't be read: the stream is open to others too.
+        """
         if order(entry_id) >= _LAST:
             return []  # nothing can be behind it, and Redis calls the question an error
         found = await self._redis.xrange(self._stream, f"({entry_id}", "+", count=limit)
         return [_read(*one) for one in found]
 
-    async def before(self, entry_id: str | None, *, limit: int) -> list[tuple[str, EventDocument]]:
-        """At most so many events before an entry, or the newest, newest first."""
+    async def missed_before(self, entry_id: str) -> str | None:
+        """The first event there is, if what came right behind an entry was forgotten; None if nothing was."""
+        if order(entry_id) >= _LAST or await self._redis.xrange(self._stream, entry_id, entry_id):
+            return None
+        bounds = await self.bounds()
+        return bounds.first if bounds.has_forgotten and order(entry_id) < order(bounds.first) else None
+
+    async def before(self, entry_id: str | None, *, limit: int) -> list[tuple[str, EventDocument | None]]:
+        """At most so many events before an entry, or the newest, newest first; None as in `after`."""
         if entry_id is not None and order(entry_id) == (0, 0):
             return []  # likewise
         found = await self._redis.xrevrange(self._stream, f"({entry_id}" if entry_id else "+", "-", count=limit)
         return [_read(*one) for one in found]
 
     async def several(self, places: Sequence[str]) -> list[EventDocument | None]:
-        """The events at some places; None for each that was forgotten."""
+        """The events at some places; None for each that was forgotten, or can't be read."""
         async with self._redis.pipeline(transaction=False) as pipe:
             for place in places:
                 pipe.xrange(self._stream, place, place)
             found = await pipe.execute()
         return [_read(*entries[0])[1] if entries else None for entries in found]
+
+    async def beside(self, place: str) -> list[EventDocument]:
+        """The events written in the same millisecond: one commit's have one."""
+        ms, _ = order(place)
+        found = await self._redis.xrange(self._stream, str(ms), str(ms), count=_BESIDE_MOST)
+        return [event for _, event in (_read(*one) for one in found) if event]
 
     async def newest(self, entry_id: str, *, at_most_s: float) -> str:
         """The place of the newest event once there is one behind an entry; the entry again after so long."""
@@ -165,16 +182,19 @@ def order(place: str) -> tuple[int, int]:
     return int(ms), int(number)
 
 
-def _read(entry_id: bytes, fields: dict[bytes, bytes]) -> tuple[str, EventDocument]:
+def _read(entry_id: bytes, fields: dict[bytes, bytes]) -> tuple[str, EventDocument | None]:
     place = entry_id.decode()
-    told = json.loads(fields[b"event"])
-    sequence = fields.get(b"sequence")
-    return place, EventDocument(
-        id=PREFIX + place,
-        type=told.pop("type"),
-        time=datetime.fromisoformat(told.pop("at")).astimezone(UTC),
-        speaker_id=told.pop("speakerId", None),
-        sequence=int(sequence) if sequence else None,
-        test=told.pop("test", False),
-        data=told,
-    )
+    try:
+        told = json.loads(fields[b"event"])
+        sequence = fields.get(b"sequence")
+        return place, EventDocument(
+            id=PREFIX + place,
+            type=told.pop("type"),
+            time=datetime.fromisoformat(told.pop("at")).astimezone(UTC),
+            speaker_id=told.pop("speakerId", None),
+            sequence=int(sequence) if sequence else None,
+            test=told.pop("test", False),
+            data=told,
+        )
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return place, None

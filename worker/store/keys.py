@@ -96,7 +96,7 @@ def repeated(account: str, who: str) -> str:
 
 
 def batches(account: str) -> str:
-    """Sorted set of batch ids by the ms at which they were handed in. No TTL: one per batch."""
+    """Sorted set of batch ids by the ms at which they were handed in. No TTL: one per batch, until it is forgotten."""
     return f"vx:{{{account}}}:batches"
 
 
@@ -106,7 +106,7 @@ def open_batches(account: str) -> str:
 
 
 def batch(account: str, batch_id: str) -> str:
-    """Hash: plan, state, position and counters of a batch. No TTL: says what was handed in, and is small."""
+    """Hash: plan, state, position and counters of a batch. No TTL: the sweep forgets it by age."""
     return f"vx:{{{account}}}:batch:{batch_id}"
 
 

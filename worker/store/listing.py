@@ -46,6 +46,11 @@ def indexes_of(account: str, record: Record) -> frozenset[str]:
     return frozenset(keys.speakers(account, state, quality, batch=batch) for batch in batches)
 
 
+def indexes(account: str, *, batch: str) -> list[str]:
+    """All indexes that the speakers of a batch may stand in."""
+    return [keys.speakers(account, state, quality, batch=batch) for state, quality in _KINDS]
+
+
 class Listing:
     """The indexes of one account."""
 

@@ -11,9 +11,9 @@ from contextlib import asynccontextmanager
 from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
-from urllib.parse import urlsplit
 
 from worker.contract import manifest
+from worker.contract.buckets import placed
 from worker.contract.rows import BadRow, Row
 from worker.store.batches import Fate, Plan
 from worker.store.objects import BATCHES, ObjectStore
@@ -39,6 +39,10 @@ class Problem(NamedTuple):
     code: str
     message: str
 
+    def without_name(self) -> "Problem":
+        """The same of somebody who is not to be named: the line says which row it is to who has the manifest."""
+        return self._replace(speaker_id=None, ref=None, message="the speaker was erased or has opted out")
+
 
 class Manifests:
     """The manifests of one account."""
@@ -50,6 +54,10 @@ class Manifests:
     async def put(self, batch_id: str, path: Path) -> None:
         """Keep a manifest."""
         await self._objects.put(f"{self._folder(batch_id)}/manifest", path)
+
+    async def forget(self, batch_id: str) -> None:
+        """Delete a manifest, and what was wrong with its rows."""
+        await self._objects.forget(self._folder(batch_id))
 
     @asynccontextmanager
     async def opened(self, plan: Plan, *, behind: int = 0) -> AsyncIterator["Pieces"]:
@@ -107,9 +115,7 @@ class Pieces:
 
 def source_of(row: Row, plan: Plan) -> str:
     """Where a row's recording is; paths count from the folder of the manifest."""
-    if urlsplit(row.source).scheme or row.source.startswith("/") or not plan.folder:
-        return row.source
-    return str(Path(plan.folder) / row.source)
+    return placed(row.source, plan.folder)
 
 
 def _skip(rows: Iterator[Any], number: int) -> None:

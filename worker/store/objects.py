@@ -5,6 +5,7 @@ Audio never lives in Redis.
 
 import errno
 import re
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import obstore
@@ -64,6 +65,17 @@ class ObjectStore:
         except (BaseError, OSError) as error:
             raise failed(error, f"listing {folder}") from error
 
+    async def walk(self, folder: str) -> AsyncIterator[str]:
+        """The keys below a folder in any order, some at a time: for more than memory holds."""
+        try:
+            async for found in obstore.list(self._store, prefix=folder):
+                for one in found:
+                    yield one["path"]
+        except FileNotFoundError:
+            return
+        except (BaseError, OSError) as error:
+            raise failed(error, f"listing {folder}") from error
+
     async def forget(self, folder: str) -> None:
         """Delete everything below a folder."""
         try:
@@ -73,6 +85,15 @@ class ObjectStore:
             return
         except (BaseError, OSError) as error:
             raise failed(error, f"deleting {folder}") from error
+
+    async def remove(self, key: str) -> None:
+        """Delete what lies under the key, if it is there."""
+        try:
+            await obstore.delete_async(self._store, key)
+        except FileNotFoundError:
+            return
+        except (BaseError, OSError) as error:
+            raise failed(error, f"deleting {key}") from error
 
     async def download(self, key: str, to: Path) -> None:
         """Copy what lies under the key into a file, piece by piece.

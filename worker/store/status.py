@@ -111,7 +111,8 @@ class StatusStore:
         account = self._account
         now_in = indexes_of(account, record)
         to_leave = indexes_of(account, stored.record) - now_in
-        told = [_event_json(event, at=record.updated_at or now) for event in events]
+        at = (record.updated_at or now) if events else now
+        told = [_event_json(event, at=at) for event in events]
         version = await self._commit_script(
             keys=[
                 keys.speaker(account, record.speaker_id),

@@ -4,6 +4,7 @@ What the bytes mean is not known here. A reader remembers the number of the last
 changed since; so keeping up costs what changed, not what there is.
 """
 
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from importlib import resources
 
@@ -13,7 +14,7 @@ from worker.enrollment.record import SpeakerId
 from worker.store import keys
 from worker.store.fields import read_fields
 
-_CHANGE = resources.files("worker.store").joinpath("voices.lua").read_text()
+_CHANGE, _SWAP = (resources.files("worker.store").joinpath(f"{name}.lua").read_text() for name in ("voices", "swap"))
 _PAGE = 1000  # of 0.8 KB each
 
 
@@ -35,7 +36,7 @@ class VoiceStore:
     def __init__(self, redis: Redis, *, account: str) -> None:
         self._redis = redis
         self._voices, self._changes = keys.voices(account), keys.voice_changes(account)
-        self._change = redis.register_script(_CHANGE)
+        self._change, self._swap = map(redis.register_script, (_CHANGE, _SWAP))
 
     async def put(self, speaker_id: SpeakerId, voice: bytes) -> None:
         """Set a speaker's voice."""
@@ -57,3 +58,20 @@ class VoiceStore:
         names = [member.decode() for member, _ in found]
         blobs = await read_fields(self._redis, self._voices, *names)
         return Changes(dict(zip(map(SpeakerId, names), blobs, strict=True)), int(found[-1][1]), last)
+
+    async def ends(self) -> dict[SpeakerId, bytes]:
+        """The voices that changed first and last of those that are there; none of none."""
+        first = await self._redis.zrange(self._changes, 0, 0)
+        last = await self._redis.zrevrange(self._changes, 0, 0)
+        names = [SpeakerId(member.decode()) for member in (*first, *last)]
+        blobs = await read_fields(self._redis, self._voices, *names) if names else []
+        return {name: blob for name, blob in zip(names, blobs, strict=True) if blob}
+
+    async def all(self) -> AsyncIterator[tuple[SpeakerId, bytes]]:
+        """Every voice, some of them twice where many change meanwhile."""
+        async for name, blob in self._redis.hscan_iter(self._voices, count=_PAGE):
+            yield SpeakerId(name.decode()), blob
+
+    async def replace(self, speaker_id: SpeakerId, voice: bytes, by: bytes) -> bool:
+        """Set a voice that means the same as the one that is there; False if that is another one by now."""
+        return bool(await self._swap(keys=[self._voices], args=[speaker_id, voice, by]))

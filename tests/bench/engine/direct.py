@@ -47,7 +47,10 @@ def _enrolling(parts: Parts) -> Callable[[web.Request], Awaitable[web.Response]]
             parameter="speakerId",
         )
         await parts.enroller.judge(ask)
-        made = await parts.enroller.apply(ask, audio)
+        name = str(uuid.uuid4())
+        await asyncio.to_thread(parts.spool.write, name, audio, durable=False)
+        made = await parts.enroller.apply(ask, parts.spool.path(name))
+        await asyncio.to_thread(parts.spool.remove, name)
         return web.json_response(parts.enroller.told(made), status=201)
 
     return enroll

@@ -16,10 +16,11 @@ from engine.voice.apart import Decoders
 from engine.voice.preflight import Window
 from engine.voice.recent import Recent
 from worker.__main__ import work
+from worker.enrollment.record import Stretch
 from worker.furnishing import opened
 
 _CLIP_BYTES = 1024
-_Key = tuple[str, int | None, str]
+_Key = tuple[str, int | None, Stretch, str]
 _Found = tuple[Window, bytes]
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from engine.voice import preflight
 from engine.voice.apart import Decoders
 from engine.voice.recording import Recording
-from tests.bench.preflight.ours import children
+from tests.bench.preflight.serving import children
 from tests.support.voices import voice
 
 

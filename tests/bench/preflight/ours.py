@@ -5,7 +5,6 @@ is added shows up in the rest. In: a recording to warm up with. CPU seconds are 
 """
 
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ from engine.voice.apart import Decoders
 from engine.voice.hearing import Hearing
 from engine.voice.recording import Recording
 from engine.voice.voice import Voice
-from tests.bench.preflight.serving import Steps, own_clock, serve
+from tests.bench.preflight.serving import Steps, family_clock, serve
 from tests.support.voices import voice
 
 _WATCHED = (
@@ -37,7 +36,7 @@ _WATCHED = (
 def main() -> None:
     """Serve."""
     models, decoders = voice(), Decoders()
-    steps = Steps(_clock)
+    steps = Steps(family_clock)
     for owner, function, name in _WATCHED:
         steps.watch(owner, function, name)
 
@@ -63,19 +62,6 @@ def told(found: preflight.Found) -> dict[str, Any]:
         "best": [best.start_s, best.end_s] if best else None,
         "measures": best.measures.told() if best else None,
     }
-
-
-def _clock() -> float:
-    return own_clock() + sum(map(_of_child, children()))
-
-
-def children() -> list[int]:
-    """The processes that this one has started and that live."""
-    return [int(one) for path in Path("/proc/self/task").glob("*/children") for one in path.read_text().split()]
-
-
-def _of_child(pid: int) -> float:
-    return time.clock_gettime((~pid << 3) | 2)  # the kernel's number for another process's CPU clock
 
 
 if __name__ == "__main__":

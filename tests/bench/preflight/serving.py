@@ -79,6 +79,20 @@ def own_clock() -> float:
     return time.process_time()
 
 
+def family_clock() -> float:
+    """CPU seconds of this process and its children."""
+    return own_clock() + sum(map(_of_child, children()))
+
+
+def children() -> list[int]:
+    """The processes that this one has started and that live."""
+    return [int(one) for path in Path("/proc/self/task").glob("*/children") for one in path.read_text().split()]
+
+
+def _of_child(pid: int) -> float:
+    return time.clock_gettime((~pid << 3) | 2)  # the kernel's number for another process's CPU clock
+
+
 def _say(told: dict[str, Any]) -> None:
     sys.stdout.write(json.dumps(told) + "\n")
     sys.stdout.flush()

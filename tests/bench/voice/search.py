@@ -15,6 +15,7 @@ from engine.voice.likeness import Print
 from tests.support.voices import voice
 from worker.enrollment.record import SpeakerId
 from worker.gallery import Entry, Gallery
+from worker.seal import VoiceSeal
 from worker.store.voices import VoiceStore
 
 VOICES, QUICK_VOICES = 100_000, 10_000
@@ -37,7 +38,8 @@ def measured(voices: int) -> Search:
     rng = np.random.default_rng(_SEED)
     size = voice().manifest.dimension
     before = _resident()
-    gallery = Gallery(cast("VoiceStore", None), voice())  # it is asked for nothing: the shelf is filled here
+    nothing = cast("VoiceStore", None), voice()  # it is asked for nothing: the shelf is filled here
+    gallery = Gallery(*nothing, seal=cast("VoiceSeal", None))
     shelf = gallery._shelf  # noqa: SLF001
     nobody = np.full(2, np.nan, np.float32)
     for number in range(voices):

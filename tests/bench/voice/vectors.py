@@ -9,7 +9,7 @@ import os
 import subprocess
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import partial
 from pathlib import Path
 from threading import Thread
@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.voice import embedding, fbank, recording, speech
-from engine.voice.measures import is_narrow_band, loud_spectrum
+from engine.voice.band import is_narrow_band, loud_spectrum
 from engine.voice.recording import narrowed
 from engine.voice.samples import RATE_HZ, floats, sixteen_bits
 from tests.bench import report
@@ -47,7 +47,7 @@ class Heard:
         short: raw, of the first 2 s of speech alone, of tests; else as `vectors`.
         speech_s: seconds of speech.
         narrow_band: whether there is nothing above the telephone's band.
-        spectrum: `measures.loud_spectrum`, (clips, 257).
+        spectrum: `band.loud_spectrum`, (clips, 257).
     """
 
     vectors: Vectors
@@ -81,6 +81,25 @@ def ours(some: Trials) -> dict[str, Heard]:
     rows = [dict(np.load(file)) for file in files]
     found = {name: np.stack([row[name] for row in rows]) for name in rows[0]}
     return {condition: _heard(found, condition) for condition in CONDITIONS}
+
+
+def clean(samples: NDArray[np.float32]) -> Heard:
+    """One clip as it is, not kept."""
+    spoken, is_narrow = _spoken(samples), is_narrow_band(samples)
+    vector = voice().embed(spoken)
+    return Heard(
+        vectors=vector[None],
+        narrow=vector[None] if is_narrow else voice().embed(narrowed(spoken))[None],
+        short=vector[None],
+        speech_s=np.array([len(spoken) / RATE_HZ]),
+        narrow_band=np.array([is_narrow]),
+        spectrum=loud_spectrum(samples).astype(np.float32)[None],
+    )
+
+
+def joined(some: Sequence[Heard]) -> Heard:
+    """Several as one."""
+    return Heard(*(np.concatenate([getattr(one, field.name) for one in some]) for field in fields(Heard)))
 
 
 def _kept(folder: Path, name: str) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.voice import evidence
-from engine.voice.measures import is_line
+from engine.voice.band import is_line
 from tests.bench.voice.sounds import CONDITIONS
 from tests.bench.voice.vectors import Heard
 

@@ -7,10 +7,7 @@ cache once; where that can't be done the test is skipped.
 import asyncio
 import json
 import os
-import shutil
-import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,63 +17,24 @@ import numpy as np
 import pytest
 
 from config.settings import Settings
-from config.settings import load as load_settings
+from tests.support.clients import from_npm, from_pypi
 from tests.support.engine import credential, receiving, running_engine
 from tests.support.speech import said, speakers, wav
 
 _HERE = Path(__file__).parent
-_INSTALL_S, _LIFE_S = 100, 60
+_LIFE_S = 60
 
 
 @dataclass(frozen=True)
 class Client:
-    """One client: what it is called, how it is installed into a folder, and what runs its script."""
+    """One client: where it is installed, and what runs its script."""
 
-    package: str
-    install: Callable[[Path], Sequence[str]]
+    install: Callable[[], Path]
     life: tuple[str, str]
 
 
-_PIP = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--target"]
-PYTHON = Client(
-    "ringcentral==0.9.2",
-    install=lambda folder: [*_PIP, str(folder), "ringcentral==0.9.2"],
-    life=(sys.executable, "life.py"),
-)
-JAVASCRIPT = Client(
-    "@ringcentral/sdk@5.0.11",
-    install=lambda folder: [
-        "npm",
-        "install",
-        "--no-audit",
-        "--no-fund",
-        "--prefix",
-        str(folder),
-        "@ringcentral/sdk@5.0.11",
-    ],
-    life=("node", "life.cjs"),
-)
-
-
-def installed(client: Client) -> Path:
-    """Where the client is installed; the calling test is skipped where it can't be."""
-    folder = load_settings().cache_dir / "clients" / client.package.replace("/", "-")
-    if folder.is_dir():
-        return folder
-    command = client.install(folder)
-    if shutil.which(command[0]) is None:
-        pytest.skip(f"no {command[0]}: install Node.js to try RingCentral's JavaScript client")
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent) as work:
-        made = Path(work) / "client"
-        made.mkdir()
-        try:
-            subprocess.run(client.install(made), check=True, capture_output=True, timeout=_INSTALL_S)
-        except (subprocess.SubprocessError, OSError) as error:
-            pytest.skip(f"{client.package} can't be installed ({type(error).__name__}): is there a package registry?")
-        if not folder.is_dir():
-            made.rename(folder)
-    return folder
+PYTHON = Client(lambda: from_pypi("ringcentral==0.9.2"), life=(sys.executable, "life.py"))
+JAVASCRIPT = Client(lambda: from_npm("@ringcentral/sdk@5.0.11"), life=("node", "life.cjs"))
 
 
 @pytest.fixture
@@ -93,7 +51,7 @@ def clips(tmp_path: Path) -> list[str]:
 @pytest.mark.parametrize("client", [PYTHON, JAVASCRIPT], ids=["python", "javascript"])
 @pytest.mark.parametrize("profile", ["2022", "2024"])
 async def test_the_life_of_an_enrollment(settings: Settings, client: Client, profile: str, clips: list[str]) -> None:
-    folder = await asyncio.to_thread(installed, client)
+    folder = await asyncio.to_thread(client.install)
     async with running_engine(settings.model_copy(update={"profile": profile})) as rc, receiving() as receiver:
         secret = settings.engine.client_secret.get_secret_value()
         seen = await _run(client, folder, [rc.url, secret, credential(settings), receiver.url, *clips])

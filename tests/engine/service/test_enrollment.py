@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
-from engine.service.enrollment import Ask, Enrollment, Held, Verb, already_applied, tombstone, with_sample
+from engine.service.applying import already_applied, tombstone, with_sample
+from engine.service.enrollment import Ask, Enrollment, Held, Verb
 from engine.service.failure import ApiError
 from engine.voice.voiceprint import SamplePrint
 

@@ -1,6 +1,7 @@
 """Jobs about recordings: identification and diarization, answered by 202, callback and a look at the job."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from engine.service.listen import whole
+from engine.voice.apart import Decoders
 from engine.voice.failure import VoiceFailure
 from tests.support.engine import Answer, Rc, Receiver, sample
 from tests.support.speech import said, speakers, wav
@@ -70,11 +72,13 @@ async def test_each_channel_may_have_its_speaker(rc: Rc) -> None:
     assert found["utterances"][-1]["speakerId"] == "1"
 
 
-def test_a_recording_that_is_too_long_is_refused_not_cut_off() -> None:
-    three_s = wav(np.zeros(3 * 16000, np.float32))
-    assert whole(three_s, limit_s=3.0).duration_s == 3.0
-    with pytest.raises(VoiceFailure, match=r"too_long: longer than 0\.05 min"):
-        whole(three_s, limit_s=2.999)
+def test_a_recording_that_is_too_long_is_refused_not_cut_off(tmp_path: Path) -> None:
+    three_s = tmp_path / "three.wav"
+    three_s.write_bytes(wav(np.zeros(3 * 16000, np.float32)))
+    with Decoders() as decoders:
+        assert whole(decoders, three_s, limit_s=3.0).duration_s == 3.0
+        with pytest.raises(VoiceFailure, match=r"too_long: longer than 0\.05 min"):
+            whole(decoders, three_s, limit_s=2.999)
 
 
 async def test_turns_are_told_by_the_job_alone_without_a_webhook(rc: Rc, clip: Clip) -> None:

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.service.enrollment import Ask, Held, Verb, already_applied, with_sample
+from engine.service.applying import already_applied, with_sample
+from engine.service.enrollment import Ask, Held, Verb
 from engine.service.failure import ApiError
 from engine.service.samples import listed, sample_id, without_sample
 from engine.voice.voiceprint import SamplePrint, voiceprint

@@ -4,8 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from engine.sealing import Sealed
 from engine.service.failure import ApiError
-from engine.service.seal import DamagedError, Seal, Sealed, UnknownKeyError
+from engine.service.seal import DamagedError, Seal, UnknownKeyError
 
 OLD, NEW = "o" * 40, "n" * 40
 PRINTS = bytes(range(256)) * 6
@@ -23,7 +24,7 @@ SEALED = seal().seal(PRINTS, speaker_id="anna", version=3)
 def test_what_is_sealed_is_opened(prints: bytes, speaker_id: str, version: int) -> None:
     sealed = seal().seal(prints, speaker_id=speaker_id, version=version)
     assert seal().open(sealed, speaker_id=speaker_id, version=version) == prints
-    assert len(prints) < 16 or prints not in sealed.prints
+    assert len(prints) < 16 or prints not in sealed.content
 
 
 @pytest.mark.parametrize(("account", "speaker_id", "version"), [("b", "anna", 3), ("a", "ann", 3), ("a", "anna", 2)])
@@ -36,8 +37,8 @@ def test_it_opens_for_this_speaker_and_version_alone(account: str, speaker_id: s
 def test_parts_of_two_writes_do_not_fit_together() -> None:
     again = seal().seal(PRINTS, speaker_id="anna", version=3)
     assert again.key != SEALED.key
-    assert again.prints != SEALED.prints
-    for mixed in (Sealed(again.key, SEALED.prints), Sealed(SEALED.key, again.prints), Sealed(*reversed(SEALED))):
+    assert again.content != SEALED.content
+    for mixed in (Sealed(again.key, SEALED.content), Sealed(SEALED.key, again.content), Sealed(*reversed(SEALED))):
         with pytest.raises(ApiError):
             seal().open(mixed, speaker_id="anna", version=3)
 
@@ -52,7 +53,7 @@ def test_any_changed_byte_is_noticed(field: int, at: int, change: int) -> None:
 
 @given(key=st.binary(max_size=80), prints=st.binary(max_size=80))
 def test_any_bytes_are_refused_in_our_words(key: bytes, prints: bytes) -> None:
-    for sealed in (Sealed(key, prints), Sealed(SEALED.key, prints), Sealed(key, SEALED.prints)):
+    for sealed in (Sealed(key, prints), Sealed(SEALED.key, prints), Sealed(key, SEALED.content)):
         with pytest.raises((DamagedError, UnknownKeyError)):
             seal().open(sealed, speaker_id="anna", version=3)
 

@@ -14,7 +14,8 @@ from pydantic import SecretStr
 from config.settings import Settings, SettingsError
 from engine.service import keys
 from engine.service.app import create_app
-from engine.service.enrollment import Ask, Held, Verb, tombstone, with_sample
+from engine.service.applying import tombstone, with_sample
+from engine.service.enrollment import Ask, Held, Verb
 from engine.service.failure import ApiError
 from engine.service.parts import seal_of
 from engine.service.reseal import Progress, Resealer

@@ -1,6 +1,5 @@
 """Decoding in a child: the same as in process, and nothing that a recording does to it reaches anybody else."""
 
-import contextlib
 import os
 import signal
 import struct
@@ -15,6 +14,7 @@ import pytest
 from engine.voice.apart import DecoderError, Decoders
 from engine.voice.failure import VoiceFailure
 from engine.voice.recording import Recording, cut, decode
+from tests.support.decoders import children, strike
 from tests.support.encoding import encoded
 from tests.support.speech import said, wav
 from tests.support.waiting import until
@@ -43,19 +43,6 @@ def sparse(path: Path, *, seconds: int) -> Path:
         file.write(struct.pack("<IHHIIHH", 16, 1, 1, 48000, 96000, 2, 16) + b"data" + struct.pack("<I", size))
         file.truncate(size + 44)
     return path
-
-
-def children() -> list[int]:
-    """Of this process, that decode."""
-    found = [int(pid) for task in Path("/proc/self/task").iterdir() for pid in (task / "children").read_text().split()]
-    return [pid for pid in found if b"engine.voice.apart" in _command(pid)]
-
-
-def _command(pid: int) -> bytes:
-    try:
-        return Path(f"/proc/{pid}/cmdline").read_bytes()  # empty where it is dead
-    except OSError:
-        return b""
 
 
 @pytest.mark.parametrize("kind", ["mp3", "opus", "wav 24 bit"])
@@ -91,6 +78,8 @@ def test_a_recording_without_an_end_is_given_up(good: Path, tmp_path: Path) -> N
         with pytest.raises(VoiceFailure, match="still not decoded after 1 s") as given_up:
             decoders.decode(endless)
         assert (given_up.value.code, given_up.value.limit) == ("corrupt", 1.0)
+        with pytest.raises(VoiceFailure, match=r"still not decoded after 0\.2 s"):
+            decoders.decode(endless, longest_s=0.2)
         assert decoders.decode(good).duration_s == 10
 
 
@@ -102,9 +91,7 @@ def test_a_recording_that_takes_too_much_memory_is_refused(tmp_path: Path) -> No
 
 def struck(work: Future[Recording]) -> bool:
     """Whether the work is over; the children are killed until it is, as by a fault in a codec."""
-    for child in children():
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(child, signal.SIGSEGV)
+    strike(signal.SIGSEGV)
     return work.done()
 
 

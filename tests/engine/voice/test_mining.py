@@ -10,6 +10,7 @@ from engine.voice.recording import Recording, decode
 from engine.voice.samples import RATE_HZ
 from tests.bench.mining.cases import KINDS, Case, case
 from tests.support import corpus
+from tests.support.speech import said, wav
 from tests.support.voices import voice
 
 _MUSIC = {"music", "music within"}
@@ -122,3 +123,24 @@ def test_choose_takes_the_first_of_what_is_mined() -> None:
     recording = decode(case("clean wide", 4).encoded())
     first = mine(voice(), lambda _channel: recording, Rules()).windows[0]
     assert preflight.choose(voice(), recording, Rules()) == first
+
+
+def test_a_part_alone_is_searched_and_its_times_are_those_of_the_whole() -> None:
+    first, second = (said(name, seconds=30) for name in ("1688", "2033"))
+    data = wav(np.concatenate([first, second]))
+    found = mine(voice(), lambda channel: decode(data, channel=channel, start_s=30.0, end_s=60.0), Rules())
+    (window,) = found.windows
+    assert (window.start_s >= 30, window.end_s <= 60) == (True, True)
+    assert all(30 <= span.start_s < span.end_s <= 60.1 for span in found.spans)
+    whole = mine(voice(), lambda channel: decode(wav(second), channel=channel), Rules()).windows[0]
+    assert (window.start_s - 30, window.end_s - 30) == pytest.approx((whole.start_s, whole.end_s), abs=0.001)
+    assert window.measures == whole.measures
+
+
+def test_what_is_wrong_with_a_part_is_said_with_the_times_of_the_whole() -> None:
+    quiet = np.concatenate([said("1688", seconds=20), said("2033", seconds=2), np.zeros(16000 * 10, np.float32)])
+    data = wav(quiet)
+    found = mine(voice(), lambda channel: decode(data, channel=channel, start_s=20.0), Rules())
+    assert found.refusal
+    assert (found.refusal.code, " at 00:2" in found.refusal.message) == ("speech_too_short", True)
+    assert all(one.start_s >= 20 for one in found.refused)

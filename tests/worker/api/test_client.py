@@ -78,10 +78,12 @@ def client(
     return EnrollmentApi.over(redis, http, account=settings.account, api=own)
 
 
-async def hand_in(api: EnrollmentApi, *, create: bool = True) -> Reply:
+async def hand_in(api: EnrollmentApi, *, create: bool = True, language: str | None = None) -> Reply:
     leave = await api.reserve("s", turn=Turn.START)
     url = "http://door/t?x=1&y=2"
-    submission = Submission(speaker_id="s", clip=b"RIFF", create=create, callback_url=url, idempotency_key="k")
+    submission = Submission(
+        speaker_id="s", clip=b"RIFF", create=create, callback_url=url, idempotency_key="k", language=language
+    )
     return await api.submit(submission, leave=leave)
 
 
@@ -122,7 +124,7 @@ async def test_what_is_sent_is_the_contract(api: EnrollmentApi, scripted: Script
     scripted.says(201, STATUS)
     scripted.says(201, STATUS)
     await hand_in(api)
-    await hand_in(api, create=False)
+    await hand_in(api, create=False, language="de-AT")
     created, updated = scripted.asked
     assert (created.method, created.path) == ("POST", "/ai/audio/v1/enrollments")
     assert (updated.method, updated.path) == ("PATCH", "/ai/audio/v1/enrollments/s")
@@ -130,6 +132,7 @@ async def test_what_is_sent_is_the_contract(api: EnrollmentApi, scripted: Script
     assert created.headers["Idempotency-Key"] == "k"
     assert scripted.bodies[0] == {"speakerId": "s", "encoding": "Wav", "languageCode": "en-US", "content": "UklGRg=="}
     assert "speakerId" not in scripted.bodies[1]
+    assert scripted.bodies[1]["languageCode"] == "de-AT"
 
 
 async def test_a_timeout_is_doubtful_and_not_repeated(api: EnrollmentApi, scripted: ScriptedApi) -> None:

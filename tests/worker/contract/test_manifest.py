@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from worker.contract.fields import Stretch
 from worker.contract.manifest import CSV, JSONL, kind_of, read, rows
 from worker.contract.rows import BadRow, Row
 
@@ -125,12 +126,26 @@ def test_consent_is_said_by_words_or_not_at_all() -> None:
     assert (bad.line, bad.field) == (5, "consent")
 
 
-@pytest.mark.parametrize("field", ["start", "end"])
-def test_a_stretch_is_refused_and_not_ignored(field: str) -> None:
-    good, bad = parsed(f"file,{field}\na.wav,\nb.wav,01:30\n")
-    assert good == Row(line=2, source="a.wav")
-    assert isinstance(bad, BadRow)
-    assert (bad.line, bad.field) == (3, field)
+def test_a_stretch_and_a_language_are_read_and_what_is_neither_is_named() -> None:
+    text = "file,start,end,Language\na.wav,,,\nb.wav,01:30,,de_ch\nc.wav,10,5,\nd.wav,,soon,\ne.wav,,,English\n"
+    plain, named, *bad = parsed(text)
+    assert plain == Row(line=2, source="a.wav")
+    assert named == Row(line=3, source="b.wav", stretch=Stretch(start_s=90.0), language="de-CH")
+    assert [(one.line, one.field) for one in bad if isinstance(one, BadRow)] == [
+        (4, "end"),
+        (5, "end"),
+        (6, "language"),
+    ]
+
+
+def test_a_row_told_again_is_the_same_row() -> None:
+    text = (
+        '{"id": "anna", "file": "a.wav", "channel": 1, "startS": 1.5, "end": 9, "lang": "en", "ref": 7, "consent": 1}'
+    )
+    (row,) = parsed(text, JSONL)
+    assert isinstance(row, Row)
+    assert row.stretch == Stretch(start_s=1.5, end_s=9.0)
+    assert parsed(json.dumps(row.told(source=row.source)), JSONL) == [row]
 
 
 def test_a_speaker_with_a_list_is_a_row_for_each_recording() -> None:

@@ -1,13 +1,9 @@
 """Events on their way to endpoints, by a clock of their own: nothing lost, order per speaker kept, nobody delayed."""
 
 import asyncio
-import json
-from collections import defaultdict
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import chain
-from typing import Any
 
 import pytest
 from arq.connections import ArqRedis
@@ -19,85 +15,8 @@ from standardwebhooks import Webhook
 from config.settings import Settings
 from tests.support.lives import START
 from tests.support.waiting import until
-from worker.deliver import DELAYS_S, Answer, Pump, Ways
-from worker.store.endpoints import Endpoint, Endpoints, Secret
-from worker.store.events import BEGIN, EventLog
-
-SECRETS = ("whsec_" + "QUFB" * 8, "whsec_" + "QkJC" * 8)
-
-
-@dataclass
-class Outside:
-    """Endpoints outside, and the time there: what they were sent, and how they answer."""
-
-    now: datetime = START
-    answers: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
-    got: dict[str, list[dict[str, Any]]] = field(default_factory=lambda: defaultdict(list))
-    seen: list[tuple[str, bytes, Mapping[str, str]]] = field(default_factory=list)
-    held: dict[str, asyncio.Event] = field(default_factory=dict)
-
-    async def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Answer:
-        self.seen.append((url, body, headers))
-        if url in self.held:
-            await self.held[url].wait()
-        queue = self.answers[url]
-        status = queue.pop(0) if queue else 200
-        if status == 200:
-            self.got[url].append(json.loads(body))
-        return Answer(status) if status else Answer(reason="TimeoutError")
-
-    async def document(self, speaker_id: str) -> dict[str, Any] | None:
-        return {"speakerId": speaker_id}
-
-    def order(self, url: str) -> dict[str, list[int]]:
-        """Of each speaker, the numbers of the events in the order in which they came."""
-        found: dict[str, list[int]] = defaultdict(list)
-        for event in self.got[url]:
-            found[event["speakerId"]].append(event["data"]["count"])
-        return found
-
-
-class Line:
-    """The log and the endpoints of one account, with the world outside."""
-
-    def __init__(self, redis: ArqRedis, settings: Settings) -> None:
-        self.log = EventLog(redis, account=settings.account, kept=10_000)
-        self.endpoints = Endpoints(redis, account=settings.account)
-        self.outside = Outside()
-        self.ways = Ways(self.log, self.endpoints, self.outside.post, self.outside.document, lambda: self.outside.now)
-
-    async def add(self, name: str, *types: str, secrets: tuple[str, ...] = SECRETS[:1]) -> Pump:
-        endpoint = Endpoint(
-            endpoint_id=name,
-            url=f"http://{name}",
-            types=types,
-            is_full=False,
-            description="",
-            created_at=START,
-            secrets=tuple(Secret(value=one) for one in secrets),
-        )
-        await self.endpoints.add(endpoint, behind=BEGIN)
-        return Pump(self.ways, name)
-
-    async def tell(self, speaker: str, number: int) -> None:
-        await self.log.tell("callback.refused", {"verdict": "x", "count": number}, at=START, speaker_id=speaker)
-
-    async def work(self, pump: Pump) -> None:
-        """Step until nothing is due."""
-        while await pump.step() and not pump.is_idle:
-            await pump.landed()
-
-    async def wait(self, name: str, pump: Pump, *, days: float = 30) -> None:
-        """Let time pass until nothing waits any more."""
-        end = self.outside.now + timedelta(days=days)
-        await self.work(pump)
-        while (due := await self.endpoints.next_due_ms(name)) is not None and self.outside.now < end:
-            self.outside.now = max(self.outside.now, datetime.fromtimestamp(due / 1000, UTC)) + timedelta(
-                milliseconds=1
-            )
-            if not await pump.step():
-                return
-            await pump.landed()
+from tests.worker.events.outside import SECRETS, Line
+from worker.deliver import DELAYS_S, Pump
 
 
 @pytest.fixture
@@ -197,7 +116,7 @@ async def test_gone_disables(line: Line) -> None:
     assert known is not None
     assert "410" in known.disabled
     assert not await pump.step()
-    assert await line.endpoints.change(known, replace(known, disabled=""))
+    assert await line.endpoints.change("crm", lambda known: replace(known, disabled=""))
     await line.wait("crm", pump)
     assert line.outside.order("http://crm") == {"s": [1]}  # nothing was lost
 

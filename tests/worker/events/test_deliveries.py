@@ -23,7 +23,8 @@ from worker.deliveries import Deliveries, poster
 from worker.enrollment.facts import EnrollmentSeen
 from worker.enrollment.record import SpeakerId
 from worker.enrollment.steps import Policy
-from worker.store.endpoints import Endpoint, Endpoints, Health, Secret
+from worker.store.endpoint import Endpoint, Secret
+from worker.store.endpoints import Endpoints, Health
 from worker.store.events import BEGIN, Bell, EventLog
 from worker.store.status import StatusStore
 
