@@ -192,11 +192,10 @@ async def _audit(settings: Settings, _stop: asyncio.Event) -> int:
 
 async def _migrate(settings: Settings, stop: asyncio.Event) -> int:
     """Enroll everybody of the account that is named last anew, as these settings' account, at these settings' API."""
-    source = settings.model_copy(update={"account": sys.argv[-1]})
+    named = settings.model_copy(update={"account": sys.argv[-1]})
     async with opened(settings) as (shop, redis):
-        return await migrating.run(
-            shop, store_of(source, redis), work=lambda over: _build(shop, redis, stop=over).main(), stop=stop
-        )
+        source = migrating.Source(store_of(named, redis), VoiceSeal.of(named))
+        return await migrating.run(shop, source, work=lambda over: _build(shop, redis, stop=over).main(), stop=stop)
 
 
 def _since(arguments: list[str]) -> datetime | None:

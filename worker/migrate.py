@@ -11,6 +11,7 @@ import json
 import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -22,6 +23,7 @@ from worker.enrollment.facts import Fact, GoalSet, RecordingPlanned, SampleReady
 from worker.enrollment.record import Clip, Record, RecordingId, Sample
 from worker.enrollment.states import SampleState, SpeakerState, sample_state
 from worker.parity import Parity, carried, free_id, standing
+from worker.seal import VoiceSeal
 from worker.store.listing import Wanted
 from worker.store.objects import CLIPS, folder_of
 from worker.store.status import StatusStore
@@ -33,10 +35,22 @@ _WAIT_S = 0.25
 _SOME_DAY = datetime.max.replace(tzinfo=UTC)  # everybody who is not settled is due until then
 
 
+@dataclass(frozen=True, slots=True)
+class Source:
+    """The account that is moved: its records, and what its voices are sealed with."""
+
+    store: StatusStore
+    seal: VoiceSeal
+
+
 async def run(
-    shop: Workshop, source: StatusStore, *, work: Callable[[asyncio.Event], Awaitable[None]], stop: asyncio.Event
+    shop: Workshop, source: Source, *, work: Callable[[asyncio.Event], Awaitable[None]], stop: asyncio.Event
 ) -> int:
-    """Move everybody while a worker works, and print how far it is, then how each stands, as lines of JSON."""
+    """Move everybody while a worker works, and print how far it is, then how each stands, as lines of JSON.
+
+    Raises:
+        UnavailableError: the other provider or our own store is not there.
+    """
     over = asyncio.Event()
     worker = asyncio.ensure_future(work(over))
     worker.add_done_callback(lambda _: stop.set())
@@ -44,6 +58,8 @@ async def run(
         async for line in Migration(shop, source, stop=stop).lines():
             sys.stdout.write(json.dumps(line) + "\n")
             sys.stdout.flush()
+    except RetryLaterError as error:
+        raise UnavailableError(f"{error.code}: {error.message}") from error
     finally:
         over.set()
         await worker
@@ -55,11 +71,11 @@ class Migration:
 
     Args:
         shop: works for the other account.
-        source: this one's records.
+        source: this one.
         stop: once it is set, everything is left as it is.
     """
 
-    def __init__(self, shop: Workshop, source: StatusStore, *, stop: asyncio.Event) -> None:
+    def __init__(self, shop: Workshop, source: Source, *, stop: asyncio.Event) -> None:
         self._shop = shop
         self._source = source
         self._stop = stop
@@ -68,7 +84,7 @@ class Migration:
     async def lines(self) -> AsyncIterator[dict[str, Any]]:
         """`progress` now and then, a `speaker` each, and a `summary`; the last ones only if it came to its end."""
         await self._reach()
-        total = sum((await self._source.counts()).values())
+        total = sum((await self._source.store.counts()).values())
         async for page in self._pages():
             for few in (page[at : at + _AT_ONCE] for at in range(0, len(page), _AT_ONCE)):
                 await self._room()
@@ -89,14 +105,14 @@ class Migration:
         """Ask the other provider for something, before anything is taken over.
 
         Raises:
-            UnavailableError: it is not there, or lets nobody in.
+            RetryLaterError: it is not there, or lets nobody in.
         """
         while True:
             try:
                 await self._shop.api.enrollments(1, 1)
             except RetryLaterError as error:
                 if error.code != "rate_limited":
-                    raise UnavailableError(f"{error.code}: {error.message}") from error
+                    raise
                 await asyncio.sleep(error.after.total_seconds())
             else:
                 return
@@ -105,7 +121,7 @@ class Migration:
         """Everybody, whose change is oldest first: who changes meanwhile comes once more."""
         cursor: str | None = ""
         while cursor is not None:
-            page = await self._source.page(Wanted(), limit=_PAGE, cursor=cursor or None, newest_first=False)
+            page = await self._source.store.page(Wanted(), limit=_PAGE, cursor=cursor or None, newest_first=False)
             yield page.records
             cursor = page.next
 
@@ -175,7 +191,7 @@ class Migration:
         folder = folder_of(CLIPS, self._shop.queue.account, record.speaker_id)
         object_key = f"{folder}/{clip.recipe.sample_sha256}.wav"
         await self._shop.objects.put(object_key, audio)
-        await self._shop.voices.copy(clip.object_key, object_key)
+        await self._shop.voices.bring(clip.object_key, object_key, seal=self._source.seal)
         return object_key
 
     async def _report(self) -> AsyncIterator[dict[str, Any]]:

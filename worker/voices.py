@@ -45,11 +45,20 @@ class Voices:
         key = _beside(object_key)
         await self._objects.put(key, self._seal.seal(print_, place=self._seal.of_object(key)))
 
-    async def copy(self, object_key: str, to: str) -> None:
-        """Lay the print of a clip, if there is one, beside another."""
-        blob = await self._objects.get(_beside(object_key))
-        if blob is not None:
-            await self._objects.put(_beside(to), blob)
+    async def bring(self, object_key: str, to: str, *, seal: VoiceSeal) -> None:
+        """Lay the print of another account's clip, if there is one, beside one of this account's.
+
+        Raises:
+            RetryLaterError: the object store is away, or the key it is sealed under is missing.
+        """
+        key = _beside(object_key)
+        blob = await self._objects.get(key)
+        if blob is None:
+            return
+        try:
+            await self.keep(to, seal.open(blob, place=seal.of_object(key)))
+        except DamagedVoiceError:
+            _log.warning("voice.damaged", object_key=key)
 
     async def print_of(self, sample: Sample) -> Print | None:
         """The print of a sample; None if there is none, or one that this model did not make.
