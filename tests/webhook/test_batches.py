@@ -72,7 +72,7 @@ async def test_rows_are_handed_in_once_and_only_the_name_makes_them_another_batc
     [
         ({"rows": []}, "invalid_request"),
         ({"rows": [1]}, "invalid_request"),
-        ({"rows": [{}], "onExisting": "replace"}, "invalid_request"),
+        ({"rows": [{}], "onExisting": "forget"}, "invalid_request"),
         ({"rows": [{}], "until": "06:00"}, "invalid_request"),
         ({"rows": [{}], "budget": 0}, "invalid_request"),
         ({"rows": [{}], "other": 1}, "invalid_request"),

@@ -28,7 +28,7 @@ _FEED, _TURN, _LEAD, _SPEND, _DROP = (
 
 
 class State(StrEnum):
-    """Where a batch stands; the words are those of OpenAI's Batch API."""
+    """Where a batch stands; the words are those of OpenAI's Batch API, and two of our own."""
 
     VALIDATING = "validating"
     IN_PROGRESS = "in_progress"
@@ -38,11 +38,15 @@ class State(StrEnum):
     COMPLETED = "completed"
     COMPLETED_WITH_ERRORS = "completed_with_errors"
     EXPIRED = "expired"
+    ROLLING_BACK = "rolling_back"
+    ROLLED_BACK = "rolled_back"
 
 
-OPEN = frozenset({State.VALIDATING, State.IN_PROGRESS, State.CANCELLING})  # a leader works on it
+OPEN = frozenset(  # a leader works on it
+    {State.VALIDATING, State.IN_PROGRESS, State.CANCELLING, State.ROLLING_BACK}
+)
 RESTING = frozenset({State.PAUSED, State.EXPIRED})  # it may be resumed
-ENDED = frozenset({State.CANCELLED, State.COMPLETED, State.COMPLETED_WITH_ERRORS})
+ENDED = frozenset({State.CANCELLED, State.COMPLETED, State.COMPLETED_WITH_ERRORS, State.ROLLED_BACK})
 
 
 class OnExisting(StrEnum):
@@ -51,6 +55,7 @@ class OnExisting(StrEnum):
     AUGMENT = "augment"
     SKIP = "skip"
     FAIL = "fail"
+    REPLACE = "replace"
 
 
 class Fate(StrEnum):
