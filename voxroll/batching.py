@@ -63,6 +63,14 @@ class Batching(Door):
         """`pause`, `resume` (`until`, `budget`) or `cancel`."""
         return read(Batch, await self.ask("POST", f"{_path(batch_id)}/{what}", json=body))
 
+    async def rollback(self, batch_id: str) -> Batch:
+        """Undo a batch: who was enrolled by it alone is taken out, the others are enrolled anew from what is left.
+
+        Raises:
+            CommandError: `batch_running` while it is not at its end: cancel it first.
+        """
+        return await self.change_batch(batch_id, "rollback")
+
     async def forget_batch(self, batch_id: str) -> None:
         """Forget a batch that has ended: manifest, problems, counters; `batch_working` where it has not."""
         await self.ask("DELETE", _path(batch_id))
@@ -79,7 +87,7 @@ class Batching(Door):
             pause_s = min(pause_s * 1.2, longest_s)
 
     async def report(self, batch_id: str, name: str) -> AsyncGenerator[bytes, None]:
-        """`report.csv`, `report.jsonl` or `rerun.jsonl`, line by line."""
+        """`report.csv`, `report.jsonl`, `rerun.jsonl` or `rollback.jsonl`, line by line."""
         try:
             async with self.stream(f"{_path(batch_id)}/{name}") as lines:
                 async for line in lines:

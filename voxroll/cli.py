@@ -1,8 +1,9 @@
 """The command line: names the commands and starts them.
 
-Exit codes, the same for every command: 0 done; 1 failed; 2 called wrongly; 5 some speakers did not become
-complete, or some recordings won't do: a retry may help; 7 a batch was cancelled; 9 nothing to do; 10 the time or the
-budget of a batch is over, and rows are left; 69 something that is needed is not there; 78 settings that can't be used.
+Exit codes, the same for every command: 0 done; 1 failed; 2 called wrongly; 5 some speakers did not become complete, or
+some recordings won't do, and a retry may help; 7 some did not, and no retry helps, or a batch was cancelled; 9 nothing
+to do; 10 the time or the budget of a batch is over, and rows are left; 69 something that is needed is not there; 78
+settings that can't be used.
 """
 
 import typer
@@ -24,8 +25,10 @@ from voxroll.commands import (
     keys,
     listen,
     many,
+    migrate,
     model,
     plan,
+    rollback,
     rooms,
     run,
     status,
@@ -36,8 +39,8 @@ from voxroll.show import told
 
 _EPILOG = (
     "Exit codes: 0 done; 1 failed; 2 called wrongly; 5 some speakers did not become complete, or some recordings won't "
-    "do; 7 a batch was cancelled; 9 nothing to do; 10 time or budget of a batch is over, and rows are left; "
-    "69 something needed is not there; 78 settings that can't be used."
+    "do, and a retry may help; 7 some did not, and no retry helps, or a batch was cancelled; 9 nothing to do; 10 time "
+    "or budget of a batch is over, and rows are left; 69 something needed is not there; 78 settings that can't be used."
 )
 _ROOM = {"allow_extra_args": True, "ignore_unknown_options": True}
 
@@ -63,7 +66,7 @@ for _room in (rooms.engine, rooms.webhook, rooms.worker):
 app.command(rich_help_panel=_RUN)(told(demo.demo))
 app.command(rich_help_panel=_WORK)(told(check.check))
 app.command(rich_help_panel=_WORK)(told(enroll.enroll))
-for _many in (plan.plan, run.run, many.retry, many.roster, many.export):
+for _many in (plan.plan, run.run, rollback.rollback, many.retry, many.roster, many.export, migrate.migrate):
     app.command(rich_help_panel=_WORK)(told(_many))
 _batches.command("list")(told(batches.list_))
 for _batch in (batches.show, batches.pause, batches.resume, batches.cancel, batches.forget, batches.report):

@@ -183,7 +183,7 @@ class Batch(_Document):
     @property
     def is_working(self) -> bool:
         """Whether the server is at it."""
-        return self.state in {"validating", "in_progress", "cancelling"}
+        return self.state in {"validating", "in_progress", "cancelling", "rolling_back"}
 
     @property
     def is_resting(self) -> bool:

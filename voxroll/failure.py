@@ -8,7 +8,10 @@ from enum import IntEnum
 
 
 class Exit(IntEnum):
-    """Exit codes of all commands; 69 and 78 are those of sysexits.h, 5, 7, 9 and 10 are like rclone's."""
+    """Exit codes of all commands; 69 and 78 are those of sysexits.h, 5, 7, 9 and 10 are like rclone's.
+
+    INCOMPLETE: not everybody became complete, and a retry may help. FATAL: not everybody did, and none will.
+    """
 
     OK = 0
     FAILED = 1

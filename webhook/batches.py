@@ -76,7 +76,7 @@ async def add(request: web.Request) -> web.Response:
         if await room.batches.get(plan.batch_id) is None:
             await room.manifests.put(plan.batch_id, path)
         is_new = await room.batches.add(plan, until=options.until, budget=options.budget)
-    document = await _document(room, await _batch(room, plan.batch_id))
+    document = await document_of(room, await _batch(room, plan.batch_id))
     headers = {"Location": f"/v1/batches/{plan.batch_id}"}
     return web.json_response(document, status=202 if is_new else 200, headers=headers)
 
@@ -88,14 +88,14 @@ async def page(request: web.Request) -> web.Response:
     if not 1 <= limit <= _LARGEST_PAGE:
         raise RequestError("invalid_request", f"limit: a number from 1 to {_LARGEST_PAGE} is needed", status=422)
     found = await room.batches.page(limit=limit + 1, offset=offset)
-    shown = [await _document(room, one) for one in found[:limit] if isinstance(one, Batch)]
+    shown = [await document_of(room, one) for one in found[:limit] if isinstance(one, Batch)]
     return web.json_response({"batches": shown, "next": str(offset + limit) if len(found) > limit else None})
 
 
 async def one(request: web.Request) -> web.Response:
     """`GET /v1/batches/{batchId}`."""
     room = request.app[ROOM]
-    return web.json_response(await _document(room, await known(request)))
+    return web.json_response(await document_of(room, await known(request)))
 
 
 async def pause(request: web.Request) -> web.Response:
@@ -128,7 +128,7 @@ async def resume(request: web.Request) -> web.Response:
             raise RequestError("batch_ended", "it is being cancelled; hand the rest in anew", status=409)
         onward = State.VALIDATING if found.total is None else State.IN_PROGRESS
         if await room.batches.turn(found, onward, at=room.now(), **bounds(wanted.until, wanted.budget)):
-            return web.json_response(await _document(room, await known(request)), status=202)
+            return web.json_response(await document_of(room, await known(request)), status=202)
 
 
 async def known(request: web.Request) -> Batch:
@@ -154,11 +154,11 @@ async def _turn(request: web.Request, to: State, *, unless: frozenset[State], wh
         if found.state is State.CANCELLING and to is State.PAUSED:
             raise RequestError("batch_ended", "it is being cancelled", status=409)
         if found.state in unless or await room.batches.turn(found, to, at=room.now(), why=why):
-            return web.json_response(await _document(room, await known(request)), status=202)
+            return web.json_response(await document_of(room, await known(request)), status=202)
 
 
 def _going(batch: Batch) -> Batch:
-    if batch.state in ENDED:
+    if batch.state in ENDED or batch.state is State.ROLLING_BACK:
         message = f"it is {batch.state}; GET /v1/batches/{batch.plan.batch_id}/rerun.jsonl has what may be tried again"
         raise RequestError("batch_ended", message, status=409)
     return batch
@@ -228,7 +228,8 @@ def _plan(room: Room, options: Options, *, sha256: str, kind: str, size: int, fo
     )
 
 
-async def _document(room: Room, batch: Batch) -> dict[str, Any]:
+async def document_of(room: Room, batch: Batch) -> dict[str, Any]:
+    """A batch as it is told."""
     plan = batch.plan
     speakers = await room.store.counts(batch=plan.batch_id)
     return {

@@ -139,6 +139,7 @@ BATCHES = (
             ("pause", "Take no more rows in for now."),
             ("resume", "Go on where it stopped."),
             ("cancel", "Take no more rows in, ever."),
+            ("rollback", "Undo it: what it handed in counts no more. Refused while it runs."),
         )
     ),
     *(
@@ -153,6 +154,7 @@ BATCHES = (
             ("report.csv", "What it came to, one row per person."),
             ("report.jsonl", "The same as JSON lines."),
             ("rerun.jsonl", "A manifest of the rows that can succeed if they are tried again."),
+            ("rollback.jsonl", "What undoing it would come to, a line for each speaker, with the calls it takes."),
         )
     ),
 )

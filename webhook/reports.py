@@ -20,7 +20,7 @@ from worker.contract.rows import BadRow, Row
 from worker.enrollment.events import reason
 from worker.enrollment.record import Record, SpeakerId
 from worker.enrollment.states import applied_count, is_goal_met, speaker_state
-from worker.intake import MAY_PASS, deserves_another_go
+from worker.intake import MAY_PASS, may_pass
 from worker.store.batches import Batch, Plan, State
 from worker.store.listing import Wanted
 from worker.store.manifests import Problem, source_of
@@ -152,7 +152,7 @@ def _may_pass(row: Row, place: str, refused: Problem | None, record: Record | No
     meant = (row.channel, row.stretch)
     samples = [one for one in record.samples if (one.channel, one.stretch) == meant] if record else []
     same = [one for one in samples if place in {one.source, one.source.rpartition("?")[0]}]
-    return bool(same) and all(deserves_another_go(one) for one in same)
+    return bool(same) and all(may_pass(one) for one in same)
 
 
 def _place(row: Row | BadRow, plan: Plan) -> str:

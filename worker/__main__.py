@@ -4,6 +4,7 @@
 `--reseal` seals all voices under the current key, says how many, and ends: 0 if none is left out.
 `--audit` recomputes what was sent and applied, prints each exception as a line of JSON and ends: 0 if there is none;
 `--since=TIME` looks at what changed from then on.
+`--migrate ACCOUNT` enrolls everybody of that account anew, as the account and at the API of the settings.
 """
 
 import asyncio
@@ -25,6 +26,7 @@ from redis.exceptions import RedisError
 from config import process
 from config.settings import Settings, SettingsError
 from worker import functions
+from worker import migrate as migrating
 from worker.audit import Auditor, report
 from worker.check import check
 from worker.contract.speaker import from_record
@@ -95,6 +97,7 @@ def _build(shop: Workshop, redis: ArqRedis, *, stop: asyncio.Event) -> LeasingWo
             func(functions.look_up, timeout=_TIMEOUT_S),
             func(functions.look_through, timeout=_TIMEOUT_S),
             func(functions.unenroll, timeout=_TIMEOUT_S),
+            func(functions.renew, timeout=_TIMEOUT_S),
         ],
         lease=shop.settings.worker.lease,
         stop=stop,
@@ -187,12 +190,20 @@ async def _audit(settings: Settings, _stop: asyncio.Event) -> int:
     return process.EXIT_FAILED if auditor.tally.exceptions else process.EXIT_OK
 
 
+async def _migrate(settings: Settings, stop: asyncio.Event) -> int:
+    """Enroll everybody of the account that is named last anew, as these settings' account, at these settings' API."""
+    named = settings.model_copy(update={"account": sys.argv[-1]})
+    async with opened(settings) as (shop, redis):
+        source = migrating.Source(store_of(named, redis), VoiceSeal.of(named))
+        return await migrating.run(shop, source, work=lambda over: _build(shop, redis, stop=over).main(), stop=stop)
+
+
 def _since(arguments: list[str]) -> datetime | None:
     times = [word.removeprefix(_SINCE) for word in arguments if word.startswith(_SINCE)]
     return datetime.fromisoformat(times[-1]) if times else None
 
 
-_TASKS = {"--check": _check, "--audit": _audit, "--reseal": _reseal}
+_TASKS = {"--check": _check, "--audit": _audit, "--reseal": _reseal, "--migrate": _migrate}
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ from worker.piece import Taking, wanted
 from worker.store.batches import Batch, Fate, State, counters
 from worker.store.events import EventLog, written
 from worker.store.manifests import Manifests, Pieces
+from worker.undo import Undoing
 from worker.workshop import Workshop
 
 _PIECE = 100  # rows at one time
@@ -49,6 +50,7 @@ class Feeder:
     def __init__(self, ways: Ways, batch_id: str) -> None:
         self._ways = ways
         self._batch_id = batch_id
+        self._undoing = Undoing(ways.shop, batch_id)
         self._pieces: Pieces | None = None
         self._at = 0  # the row that they go on with
         self._stack = AsyncExitStack()
@@ -88,6 +90,9 @@ class Feeder:
                 await self._feed(batch)
             case State.CANCELLING:
                 await self._see_out(batch, State.CANCELLED)
+            case State.ROLLING_BACK:
+                if await self._undoing.is_done(batch):
+                    await self._see_out(batch, State.ROLLED_BACK)
             case _:
                 return False
         return True

@@ -16,6 +16,7 @@ from redis.exceptions import RedisError
 
 from worker import prepare as preparing
 from worker import reconcile as reconciling
+from worker import renew as renewing
 from worker import submit as submitting
 from worker import sweep as sweeping
 from worker import unenroll as unenrolling
@@ -75,6 +76,11 @@ async def look_through(ctx: Context, page: str, worth: str, turn: str) -> None:
 async def unenroll(ctx: Context, speaker_id: str) -> None:
     """Delete what is held of an erased speaker."""
     await attempt(ctx, lambda: unenrolling.unenroll(ctx["shop"], SpeakerId(speaker_id)))
+
+
+async def renew(ctx: Context, speaker_id: str) -> None:
+    """Have the API delete what is to be enrolled anew."""
+    await attempt(ctx, lambda: renewing.renew(ctx["shop"], SpeakerId(speaker_id)))
 
 
 async def sweep(ctx: Context) -> None:

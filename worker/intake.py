@@ -13,36 +13,51 @@ from datetime import datetime, timedelta
 from config.points import point
 from worker.contract.ids import is_speaker_id
 from worker.enrollment.errors import RequestError
+from worker.enrollment.events import reason
 from worker.enrollment.facts import (
     BatchJoined,
     Fact,
     GoalSet,
     RecordingPlanned,
+    ReplacementOrdered,
     SampleDeclined,
     SampleReleased,
     SpeakerErased,
 )
-from worker.enrollment.record import Goal, Record, RecordingId, Sample, SpeakerId
+from worker.enrollment.record import Goal, Membership, Record, RecordingId, Sample, SpeakerId
+from worker.enrollment.renewal import handings, live
 from worker.enrollment.states import SampleState, is_goal_met, sample_state
 from worker.enrollment.steps import Policy, Prepare, Submit, Unenroll, next_steps
 from worker.queue import jobs
 from worker.queue.jobs import Queue
 from worker.sources import HandedIn
-from worker.store.status import StatusStore, Stored
+from worker.store.status import StatusStore
 
 _BATCH = re.compile(r"[a-zA-Z0-9_.-]{1,64}")
 _MOST_RECORDINGS = 20  # of one speaker; keeps a record small, and five samples are the API's own advice
+_MOST_KEPT = 3 * _MOST_RECORDINGS
 MAY_PASS = frozenset({"not_found", "unreadable_source", "forbidden_source", "too_large", "internal_error"})
+_MAY_PASS = {  # what was set aside without an answer may have counted, what ends the worker would end it again
+    SampleState.REJECTED: MAY_PASS,
+    SampleState.PARKED: frozenset({"attempts_exhausted", "clip_lost", "internal_error"}),
+    SampleState.REFUSED: frozenset(
+        {"api_refused", "enrollment_deleted"}
+    ),  # the API never takes the others (CONTRACT 6)
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """What one request hands in: recordings of one speaker, when that will do, and the batch it is part of."""
+    """What one request hands in: recordings of one speaker, when that will do, and the batch it is part of.
+
+    `replaces`: what the batch hands in takes the place of all that was handed in before it.
+    """
 
     speaker_id: SpeakerId
     recordings: Sequence[HandedIn]
     goal: Goal | None = None
     batch: str | None = None
+    replaces: bool = False
 
 
 class SpeakerErasedError(RequestError):
@@ -99,12 +114,7 @@ class Intake:
             stored = await self._store.get(order.speaker_id)
             if stored.record.erased_at:
                 raise SpeakerErasedError(order.speaker_id)
-            facts: list[Fact] = [GoalSet(at=now, goal=order.goal)] if order.goal else []
-            facts += [BatchJoined(at=now, batch=order.batch)] if order.batch else []
-            facts += [
-                _planned(stored, one, now=now + timedelta(microseconds=n)) for n, one in enumerate(order.recordings)
-            ]
-            _check_count(stored.record, facts)
+            facts = _facts(stored.record, order, now=now)
             after = await self._store.apply_to(stored, *facts)
             if after is not None:
                 break
@@ -182,25 +192,63 @@ def _handed(sample: Sample) -> HandedIn:
     return HandedIn(sample.source, sample.name, sample.channel, sample.stretch, sample.language)
 
 
-def _planned(stored: Stored, one: HandedIn, *, now: datetime) -> RecordingPlanned:
-    recording_id = _free_id(stored.record, hashlib.sha256(one.identity.encode()).hexdigest()[:16])
-    known = stored.record.sample(recording_id)
+def _facts(record: Record, order: Order, *, now: datetime) -> list[Fact]:
+    """What an order makes known.
+
+    Raises:
+        RequestError: `too_many_recordings`.
+    """
+    facts: list[Fact] = [GoalSet(at=now, goal=order.goal)] if order.goal else []
+    facts += [BatchJoined(at=now, batch=order.batch)] if order.batch else []
+    if order.replaces and order.batch and _has_others(record, order.batch):
+        now = max(now, _last_handed(record) + timedelta(microseconds=1))
+        facts.append(ReplacementOrdered(at=now, batch=order.batch))
+    planned = [
+        _planned(record, one, batch=order.batch or "", now=now + timedelta(microseconds=n))
+        for n, one in enumerate(order.recordings)
+    ]
+    _check_count(record, planned, replaces=any(isinstance(fact, ReplacementOrdered) for fact in facts))
+    return [*facts, *planned]
+
+
+def _has_others(record: Record, batch: str) -> bool:
+    """Whether there is something that the batch has still to take the place of."""
+    if any(one.batch == batch for one in record.replacements):
+        return False
+    return any(handed.batch != batch for sample in record.samples for handed in live(record, sample))
+
+
+def _last_handed(record: Record) -> datetime:
+    return max(handed.at for sample in record.samples for handed in handings(record, sample))
+
+
+def _planned(record: Record, one: HandedIn, *, batch: str, now: datetime) -> RecordingPlanned:
+    recording_id = _free_id(record, hashlib.sha256(one.identity.encode()).hexdigest()[:16])
+    known = record.sample(recording_id)
+    counts = any(handed.batch == batch for handed in live(record, known)) if known.planned_at else not batch
     return RecordingPlanned(
         at=known.planned_at or now,
         recording_id=recording_id,
         source=one.source,
         name=one.name,
         channel=one.channel,
+        handed=None if counts else Membership(now, batch),
         stretch=one.stretch,
         language=one.language,
     )
 
 
-def _check_count(record: Record, facts: Sequence[Fact]) -> None:
-    known = {sample.recording_id for sample in record.samples}
-    new = {fact.recording_id for fact in facts if isinstance(fact, RecordingPlanned)} - known
-    if new and len(known) + len(new) > _MOST_RECORDINGS:
-        message = f"{len(known)} recordings known and {len(new)} new, {_MOST_RECORDINGS} of one speaker allowed"
+def _check_count(record: Record, planned: Sequence[RecordingPlanned], *, replaces: bool) -> None:
+    """A speaker has so many that count, and a few times as many that did."""
+    known = {one.recording_id for one in record.samples}
+    counting = {one.recording_id for one in record.samples if not one.withdrawn and not replaces}
+    wanted = {one.recording_id for one in planned}
+    counts, total = len(counting | wanted), len(known | wanted)
+    if wanted - known and (counts > _MOST_RECORDINGS or total > _MOST_KEPT):
+        message = (
+            f"{len(counting)} recordings known and {len(wanted - counting)} new, {_MOST_RECORDINGS} of one speaker "
+        )
+        message += f"allowed, and {_MOST_KEPT} with those that were replaced or rolled back"
         raise RequestError("too_many_recordings", message, status=409)
 
 
@@ -214,8 +262,15 @@ def _free_id(record: Record, content: str) -> RecordingId:
         go += 1
 
 
+def may_pass(sample: Sample) -> bool:
+    """Whether the same recording, handed in again by a program, can succeed."""
+    return getattr(reason(sample), "code", None) in _MAY_PASS.get(sample_state(sample), frozenset())
+
+
 def deserves_another_go(sample: Sample) -> bool:
-    """Whether it failed for a reason that may have passed."""
+    """Whether it failed for a reason that may have passed, as far as a person can judge who hands it in again."""
+    if sample.withdrawn:
+        return False
     match sample_state(sample):
         case SampleState.PARKED | SampleState.REFUSED:
             return True

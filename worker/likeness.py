@@ -12,6 +12,7 @@ from engine.voice.likeness import KnownVoice, Print, Shared
 from worker.enrollment.errors import RejectError
 from worker.enrollment.facts import ConflictSuspected, SampleDeclined, SampleHeld
 from worker.enrollment.record import Record, RecordingId, Sample, Stretch
+from worker.enrollment.renewal import beside, was_applied
 from worker.enrollment.settle import NO_TRACE
 from worker.enrollment.states import SampleState, sample_state
 from worker.voices import applied
@@ -19,12 +20,20 @@ from worker.workshop import Workshop
 
 Judgement = SampleDeclined | SampleHeld | ConflictSuspected
 
-_USED_UP = frozenset({SampleState.PARKED, SampleState.REFUSED})  # such a recording may be handed in again
+_USED_UP = frozenset(
+    {SampleState.PARKED, SampleState.REFUSED, SampleState.WITHDRAWN}
+)  # such a recording may be handed in again
 
 
-async def known_voice(shop: Workshop, record: Record) -> KnownVoice | None:
-    """The voice of a speaker's applied samples, raw means; None if nothing is known of it."""
-    return await shop.voices.known(record)
+async def known_voice(shop: Workshop, record: Record, sample: Sample) -> KnownVoice | None:
+    """The voice of the applied samples that the sample joins, raw means; None if nothing is known of it."""
+    return likeness.known(list((await shop.voices.prints_of(_heard_beside(record, sample))).values()))
+
+
+def _heard_beside(record: Record, sample: Sample) -> list[Sample]:
+    """The applied samples that the sample joins: none where it takes their place."""
+    together = {one.recording_id for one in beside(record, sample)}
+    return [one for one in applied(record) if one.recording_id in together]
 
 
 def repeated_recording(record: Record, sample: Sample, source_sha256: str, channel: int | None) -> RejectError | None:
@@ -32,7 +41,7 @@ def repeated_recording(record: Record, sample: Sample, source_sha256: str, chann
 
     Stretches that share nothing are recordings of their own: who names them has said so.
     """
-    for other in record.samples:
+    for other in beside(record, sample):
         recipe = other.clip.recipe if other.clip and other.recording_id != sample.recording_id else None
         same = recipe and (recipe.source_sha256, recipe.channel) == (source_sha256, channel)
         if same and other.stretch.shares(sample.stretch) and sample_state(other) not in _USED_UP:
@@ -49,15 +58,15 @@ def _shared(stretch: Stretch, other: Sample) -> str:
 
 
 async def judge(shop: Workshop, record: Record, sample: Sample) -> list[Judgement]:
-    """What speaks against handing the sample in now; nothing if a person has accepted it.
+    """What speaks against handing the sample in now; nothing if a person has accepted it, or the API applied it before.
 
     One that left no trace is not judged again either: it may be on its way, and must be repeated before others go. Nor
     is one that may not call yet, as long as it would be compared with the same samples; other speakers come meanwhile.
     """
     left_no_trace = any(attempt.answer and attempt.answer.code == NO_TRACE for attempt in sample.attempts)
-    heard = applied(record)
+    heard = _heard_beside(record, sample)
     compared = (record.speaker_id, sample.recording_id, *(one.recording_id for one in heard))
-    if sample.is_released or left_no_trace or shop.passed.known(compared):
+    if sample.is_released or was_applied(sample) or left_no_trace or shop.passed.known(compared):
         return []
     if not heard and shop.settings.worker.same_voice == "off":
         return []
@@ -74,7 +83,7 @@ async def judge(shop: Workshop, record: Record, sample: Sample) -> list[Judgemen
 
 async def _beside_others(shop: Workshop, record: Record, sample: Sample, *, new: Print) -> list[Judgement]:
     """What speaks against the sample beside those that were applied before."""
-    prints = await shop.voices.prints_of(applied(record))
+    prints = await shop.voices.prints_of(_heard_beside(record, sample))
     if copied := await asyncio.to_thread(_copied, new, prints):
         return [_duplicate(shop, sample, other=record.sample(copied[0]), shared=copied[1])]
     known = likeness.known(list(prints.values()))

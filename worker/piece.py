@@ -100,7 +100,13 @@ class Taking:
         """Take the recordings of one speaker in, together if that will do, else one by one; returns the refusals."""
         if refusal := _existing(known, plan):
             return dict.fromkeys(recordings, refusal)
-        order = Order(speaker_id=speaker_id, recordings=list(recordings.values()), goal=plan.goal, batch=plan.batch_id)
+        order = Order(
+            speaker_id=speaker_id,
+            recordings=list(recordings.values()),
+            goal=plan.goal,
+            batch=plan.batch_id,
+            replaces=plan.on_existing is OnExisting.REPLACE,
+        )
         try:
             await self._intake.take_in(order, now=self._now())
         except SpeakerErasedError as error:
@@ -115,7 +121,7 @@ class Taking:
 
 def _existing(known: Record | None, plan: Plan) -> Refusal | None:
     """Why the rows of a speaker who was enrolled before the batch are left alone, if that was asked for."""
-    if plan.on_existing is OnExisting.AUGMENT or known is None or known.erased_at:
+    if plan.on_existing in {OnExisting.AUGMENT, OnExisting.REPLACE} or known is None or known.erased_at:
         return None
     is_ours = any(one.batch == plan.batch_id for one in known.batches)
     if is_ours or (known.enrollment is None and is_settled(known)):

@@ -58,7 +58,7 @@ async def prepare(shop: Workshop, speaker_id: SpeakerId, recording_id: Recording
 
 async def _fact(shop: Workshop, record: Record, sample: Sample) -> Fact:
     speaker_id = record.speaker_id
-    known = await known_voice(shop, record)
+    known = await known_voice(shop, record, sample)
     search = preflight.Search(channel=sample.channel, known=known)
     async with shop.fetcher.at_hand(sample.source) as path:
         try:

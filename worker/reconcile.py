@@ -26,6 +26,7 @@ from worker.enrollment.record import (
     SpeakerId,
     Via,
 )
+from worker.enrollment.renewal import era_of, is_before
 from worker.enrollment.settle import NO_TRACE, settle
 from worker.enrollment.states import SampleState, sample_state
 from worker.queue import jobs
@@ -91,12 +92,13 @@ async def look_through(shop: Workshop, page: int, *, worth: int, turn: Turn) -> 
 
     It costs one call for a hundred speakers. `worth` is how many calls it saves: a list of more pages is not read on.
     """
+    asked = shop.now()
     listed = await shop.api.enrollments(page, turn=turn)
     records = await shop.store.many({SpeakerId(status.speaker_id) for status in listed.records})
     settled = 0
     for status in listed.records:
         record = records.get(SpeakerId(status.speaker_id))
-        facts = _by_list(shop, record, status) if record else []
+        facts = _by_list(shop, record, status) if record and is_before(record.era, asked) else []
         if facts:
             settled += 1
             await shop.tell(SpeakerId(status.speaker_id), *facts)
@@ -150,7 +152,8 @@ def _by_sums(
         may_repeat=may_repeat,
     )
     if outcome is None:
-        return [EnrollmentSeen(at=shop.now(), enrollment=seen)] if seen else []
+        era = era_of(attempt.attempt_id)
+        return [EnrollmentSeen(at=shop.now(), enrollment=seen, era=era)] if seen else []
     answered = Answered(
         at=shop.now(),
         recording_id=sample.recording_id,

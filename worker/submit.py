@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from config.points import point
 from worker.api.client import Accepted, Applied, Doubtful, NotApplied, Refused, Reply, Submission
 from worker.api.governor import Turn
+from worker.clips import clip_of
 from worker.contract.token import Claims, mint
 from worker.enrollment.errors import RetryLaterError
 from worker.enrollment.facts import (
@@ -23,7 +24,8 @@ from worker.enrollment.facts import (
     SubmissionAccepted,
     SubmissionStarted,
 )
-from worker.enrollment.record import AttemptId, AttemptOutcome, Record, Sample, SpeakerId, Verb, Via
+from worker.enrollment.record import AttemptOutcome, Record, Sample, SpeakerId, Verb, Via
+from worker.enrollment.renewal import attempt_named
 from worker.enrollment.states import SampleState, is_urgent, sample_state
 from worker.enrollment.steps import Submit, next_steps, next_verb
 from worker.likeness import judge
@@ -45,7 +47,7 @@ async def submit(shop: Workshop, speaker_id: SpeakerId) -> str:
     if code:
         return code
     leave = await shop.api.reserve(f"submit:{speaker_id}", turn=_turn(stored.record))
-    clip = await shop.objects.get(sample.clip.object_key)
+    clip = await clip_of(shop, sample.clip)
     if clip is None:
         await shop.tell(speaker_id, _lost(sample, at=shop.now()))
         return "clip_lost"
@@ -61,7 +63,7 @@ async def submit(shop: Workshop, speaker_id: SpeakerId) -> str:
         create=started.verb is Verb.POST,
         language=sample.language,
         callback_url=_callback_url(shop, speaker_id, started),
-        idempotency_key=f"{speaker_id}-{sample.recording_id}",
+        idempotency_key=attempt_named(f"{speaker_id}-{sample.recording_id}", stored.record.era),
     )
     reply = await shop.api.submit(submission, leave=leave)
     point("submit.called")
@@ -104,16 +106,17 @@ def _turn(record: Record) -> Turn:
 
 async def _see_enrollment(shop: Workshop, speaker_id: SpeakerId) -> None:
     """Look how much the API has heard of a speaker whom others enrolled: the yardstick for what is added."""
+    era = (await shop.store.get(speaker_id)).record.era
     status = await shop.api.enrollment(speaker_id)
     if status:
-        await shop.tell(speaker_id, EnrollmentSeen(at=shop.now(), enrollment=status.to_enrollment()))
+        await shop.tell(speaker_id, EnrollmentSeen(at=shop.now(), enrollment=status.to_enrollment(), era=era))
 
 
 def _started(shop: Workshop, record: Record, sample: Sample) -> SubmissionStarted:
     return SubmissionStarted(
         at=shop.now(),
         recording_id=sample.recording_id,
-        attempt_id=AttemptId(uuid.uuid4().hex),
+        attempt_id=attempt_named(uuid.uuid4().hex, record.era),
         verb=next_verb(record, sample),
         before_s=record.enrollment.audio_s if record.enrollment else 0.0,
     )
@@ -162,5 +165,5 @@ def _facts(reply: Reply, started: SubmissionStarted, *, at: datetime) -> list[Fa
 
 
 def _lost(sample: Sample, *, at: datetime) -> SampleParked:
-    message = "its clip is no longer in the object store; hand the recording in again"
+    message = "its clip is no longer kept, and its recording is gone or changed; hand the recording in again"
     return SampleParked(at=at, recording_id=sample.recording_id, code="clip_lost", message=message)

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable
 import structlog
 
 from engine.voice import likeness
-from engine.voice.likeness import KnownVoice, Print
+from engine.voice.likeness import Print
 from engine.voice.voice import Voice
 from worker.enrollment.errors import RetryLaterError
 from worker.enrollment.record import Record, RecordingId, Sample, SpeakerId
@@ -45,6 +45,21 @@ class Voices:
         key = _beside(object_key)
         await self._objects.put(key, self._seal.seal(print_, place=self._seal.of_object(key)))
 
+    async def bring(self, object_key: str, to: str, *, seal: VoiceSeal) -> None:
+        """Lay the print of another account's clip, if there is one, beside one of this account's.
+
+        Raises:
+            RetryLaterError: the object store is away, or the key it is sealed under is missing.
+        """
+        key = _beside(object_key)
+        blob = await self._objects.get(key)
+        if blob is None:
+            return
+        try:
+            await self.keep(to, seal.open(blob, place=seal.of_object(key)))
+        except DamagedVoiceError:
+            _log.warning("voice.damaged", object_key=key)
+
     async def print_of(self, sample: Sample) -> Print | None:
         """The print of a sample; None if there is none, or one that this model did not make.
 
@@ -68,10 +83,6 @@ class Voices:
         wanted = list(samples)
         found = await asyncio.gather(*map(self.print_of, wanted))
         return {sample.recording_id: one for sample, one in zip(wanted, found, strict=True) if one}
-
-    async def known(self, record: Record) -> KnownVoice | None:
-        """The voice of a speaker's applied samples; None if nothing is known of it."""
-        return likeness.known(list((await self.prints_of(applied(record))).values()))
 
     async def learn(self, record: Record, recording_ids: Collection[RecordingId]) -> None:
         """Put the speaker's voice into the gallery: that of the applied samples and of these, which are about to be.

@@ -14,7 +14,8 @@ from engine.voice.voice import Voice
 from worker.api.client import EnrollmentApi
 from worker.enrollment.facts import Answered, Fact, SampleParked
 from worker.enrollment.record import AttemptOutcome, Record, SpeakerId, Stretch
-from worker.enrollment.steps import LookUp, Park, Policy, Prepare, Step, Submit, Unenroll, next_steps
+from worker.enrollment.renewal import era_of
+from worker.enrollment.steps import LookUp, Park, Policy, Prepare, Renew, Step, Submit, Unenroll, next_steps
 from worker.fetch import Fetcher
 from worker.measuring import Measuring
 from worker.queue import jobs
@@ -67,10 +68,11 @@ class Workshop:
         `seen` is the record as it was read lately, if it was.
         """
         answers = [fact for fact in facts if isinstance(fact, Answered)]
-        applied = [fact.recording_id for fact in answers if fact.outcome is AttemptOutcome.APPLIED]
+        applied = [fact for fact in answers if fact.outcome is AttemptOutcome.APPLIED]
         if applied:
             seen = seen or await self.store.get(speaker_id)
-            await self.voices.learn(seen.record, applied)
+            counts = [fact.recording_id for fact in applied if era_of(fact.attempt_id) == seen.record.era]
+            await self.voices.learn(seen.record, counts)
         stored = await self.store.apply(speaker_id, *facts, seen=seen)
         if answers and stored.record.erased_at:
             await self.voices.forget(speaker_id)
@@ -105,5 +107,7 @@ class Workshop:
                 return jobs.look_up(self.queue.account, record.speaker_id, recording_id, attempt)
             case Unenroll():
                 return jobs.unenroll(self.queue.account, record)
+            case Renew(at=at):
+                return jobs.renew(self.queue.account, record, at=at)
             case LookUp() | Park():
                 return None

@@ -4,7 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -63,18 +63,9 @@ class World:
     ) -> None:
         path = self.folder / "manifest"
         path.write_text("".join(json.dumps(row) + "\n" for row in rows))
-        plan = Plan(
-            batch_id=batch_id,
-            name="calls",
-            created_at=self.shop.now(),
-            kind=JSONL,
-            size=path.stat().st_size,
-            sha256="",
-            folder="",
-            roots=None,
-            on_existing=on_existing,
-            goal=Goal(quality=Quality.HIGH, samples=samples),
-        )
+        first = batch_named(batch_id, at=self.shop.now()).plan
+        goal = Goal(quality=Quality.HIGH, samples=samples)
+        plan = replace(first, size=path.stat().st_size, on_existing=on_existing, goal=goal)
         await self.ways.manifests.put(batch_id, path)
         assert await self.shop.batches.add(plan, until=until, budget=budget)
 
@@ -139,3 +130,21 @@ class World:
 def fates(batch: Batch) -> dict[str, int]:
     """What became of its rows, without those of which there are none."""
     return {str(fate): batch.fates[fate] for fate in Fate if batch.fates[fate]}
+
+
+def batch_named(batch_id: str, *, at: datetime) -> Batch:
+    """A batch of which nothing was read."""
+    plan = Plan(
+        batch_id=batch_id,
+        name="calls",
+        created_at=at,
+        kind=JSONL,
+        size=0,
+        sha256="",
+        folder="",
+        roots=None,
+        on_existing=OnExisting.AUGMENT,
+        goal=Goal(),
+    )
+    told: dict[str, Any] = {"total": None, "read": 0, "calls": 0, "why": "", "until": None, "budget": None}
+    return Batch(plan=plan, state=State.VALIDATING, fates=dict.fromkeys(Fate, 0), changed_at=at, **told)

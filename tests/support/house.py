@@ -4,6 +4,7 @@ What dies is started again; what was handed in is checked in the end: settled, a
 """
 
 import json
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -138,14 +139,31 @@ class Guest:
         await until(lambda: self._accepted("POST", "/v1/enrollments", json=body), pause_s=_PAUSE_S)
         return speaker_id
 
-    async def batch(self, name: str, *, speakers: int, bad: int = 2) -> str:
-        """A batch of new speakers with two recordings each, and rows that are no good; its id, once it is accepted."""
+    async def batch(self, name: str, *, speakers: int, bad: int = 2, more: dict[str, int] | None = None) -> str:
+        """A batch of new speakers with two recordings each, and rows that are no good; its id, once it is accepted.
+
+        `more` names speakers that are known, with the number of further recordings.
+        """
         rows, wanted = [{"speakerId": f"{name}_bad", "source": "/nowhere.wav"}] * bad, []
         for _ in range(speakers):
             request = self.house.request(samples=2)
             wanted.append(str(request["speakerId"]))
             rows += [{"speakerId": wanted[-1], "source": one["source"]} for one in request["recordings"]]
-        body = {"name": name, "rows": rows, "goal": {"quality": "High", "samples": 2}}
+        rows += [row for known, number in (more or {}).items() for row in self._others(known, number)]
+        return await self._handed_in(name, rows, wanted)
+
+    async def replace(self, speaker_id: str, *, samples: int) -> str:
+        """A batch of other recordings that take the place of what a speaker was enrolled of."""
+        rows = self._others(speaker_id, samples)
+        return await self._handed_in(f"instead of {speaker_id}", rows, [], onExisting="replace")
+
+    def _others(self, speaker_id: str, number: int) -> list[dict[str, str]]:
+        """Rows of recordings of the speaker that were not handed in: the last of three first."""
+        paths = self.house.recordings(int(speaker_id.removeprefix("s")))[::-1][:number]
+        return [{"speakerId": speaker_id, "source": str(path)} for path in paths]
+
+    async def _handed_in(self, name: str, rows: list[dict[str, str]], wanted: list[str], **options: str) -> str:
+        body = {"name": name, "rows": rows, "goal": {"quality": "High", "samples": 3}} | options
         found: dict[str, Any] = {}
 
         async def is_accepted() -> bool:
@@ -158,13 +176,32 @@ class Guest:
         self._known += wanted
         return str(found["batchId"])
 
-    async def batch_ended(self, batch_id: str) -> dict[str, Any]:
+    async def roll_back(self, batch_id: str) -> None:
+        """Have a batch undone; asked again until it is accepted."""
+        path = f"/v1/batches/{batch_id}/rollback"
+        await until(lambda: self._accepted("POST", path), pause_s=_PAUSE_S)
+
+    async def of_batch(self, batch_id: str) -> list[str]:
+        """The speakers of a batch."""
+        return [one["speakerId"] for one in (await self.told(f"/v1/speakers?batch={batch_id}"))["speakers"]]
+
+    async def consists_of(self, speaker_id: str, states: dict[str, int]) -> dict[str, Any]:
+        """The speaker once settled, whose samples stand so; the engine has heard those that are applied, once each."""
+        document = await self.settled(speaker_id)
+        self._known = [one for one in self._known if one != speaker_id]  # not all of its samples are to be applied
+        assert Counter(sample["state"] for sample in document["samples"]) == states, document
+        applied = [one["measures"]["durationS"] for one in document["samples"] if one["state"] == "applied"]
+        heard = await self._heard(speaker_id)
+        assert heard == (pytest.approx(sum(applied), abs=0.2) if applied else None), document
+        return document
+
+    async def batch_ended(self, batch_id: str, *states: str) -> dict[str, Any]:
         """The batch once it has ended."""
         document: dict[str, Any] = {}
 
         async def is_over() -> bool:
             document.update(await self.told(f"/v1/batches/{batch_id}"))
-            return str(document["state"]).startswith(("completed", "cancelled"))
+            return str(document["state"]).startswith(states or ("completed", "cancelled"))
 
         try:
             await until(is_over, pause_s=_PAUSE_S)

@@ -2,17 +2,24 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from hypothesis import strategies as st
 
+from worker.enrollment.advance import advance
 from worker.enrollment.facts import (
     Answered,
     BatchJoined,
+    BatchUndone,
     ConflictSuspected,
     EnrollmentSeen,
     Fact,
     GoalSet,
     RecordingPlanned,
+    RemovalStarted,
+    Removed,
+    ReplacementBegun,
+    ReplacementOrdered,
     SampleDeclined,
     SampleHeld,
     SampleParked,
@@ -31,14 +38,18 @@ from worker.enrollment.record import (
     Enrollment,
     Goal,
     Measures,
+    Membership,
     Quality,
     Recipe,
+    Record,
     RecordingId,
     SpeakerId,
     Stretch,
     Verb,
     Via,
 )
+from worker.enrollment.renewal import attempt_named, must_remove
+from worker.enrollment.states import SampleState, sample_state
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 MEASURES = Measures(
@@ -82,7 +93,8 @@ class _Clock:
 def any_facts() -> st.SearchStrategy[list[Fact]]:
     """Facts of one speaker that need not make sense together: few names and times, so that many of them collide."""
     times = st.integers(0, 4).map(lambda seconds: START + timedelta(seconds=seconds))
-    names, attempts = st.sampled_from(["r0", "r1"]).map(RecordingId), st.sampled_from(["a0", "a1"]).map(AttemptId)
+    names, eras = st.sampled_from(["r0", "r1"]).map(RecordingId), st.none() | times
+    attempts = st.builds(attempt_named, st.sampled_from(["a0", "a1"]), eras)
     words = st.sampled_from(["x", "y"])
     seen = st.builds(
         Enrollment,
@@ -97,7 +109,12 @@ def any_facts() -> st.SearchStrategy[list[Fact]]:
     one = st.one_of(
         st.builds(GoalSet, at=times, goal=goals),
         st.builds(BatchJoined, at=times, batch=words),
-        st.builds(EnrollmentSeen, at=times, enrollment=seen),
+        st.builds(EnrollmentSeen, at=times, enrollment=seen, era=eras),
+        st.builds(BatchUndone, at=times, batch=words),
+        st.builds(ReplacementOrdered, at=times, batch=words),
+        st.builds(ReplacementBegun, at=times, batch=words),
+        st.builds(RemovalStarted, at=times),
+        st.builds(Removed, at=times),
         st.builds(SpeakerErased, at=times),
         st.builds(Unenrolled, at=times),
         st.builds(
@@ -106,6 +123,7 @@ def any_facts() -> st.SearchStrategy[list[Fact]]:
             source=words,
             name=words,
             channel=st.sampled_from([None, 0, 1]),
+            handed=st.none() | st.builds(Membership, times, words),
             stretch=st.sampled_from([WHOLE, Stretch(start_s=1.0), Stretch(end_s=9.0)]),
             language=st.sampled_from([None, "de", "en-US"]),
         ),
@@ -131,25 +149,105 @@ def any_facts() -> st.SearchStrategy[list[Fact]]:
     return st.lists(one, max_size=12)
 
 
+def lives() -> st.SearchStrategy[list[Fact]]:
+    """The facts of one speaker's life, each sample prepared, tried and answered in some way; enrolled anew perhaps."""
+    return st.one_of(_lives(), _renewed())
+
+
 @st.composite
-def lives(draw: st.DrawFn) -> list[Fact]:
-    """The facts of one speaker's life, each sample prepared, tried and answered in some way."""
+def _renewed(draw: st.DrawFn) -> list[Fact]:
+    """The life of one who is complete when a batch is rolled back, or replaces the others."""
+    tick = _Clock()
+    facts: list[Fact] = []
+    for number in range(draw(st.integers(1, 3))):
+        recording_id, attempt_id = RecordingId(f"r{number}"), AttemptId(f"r{number}a")
+        _planned(facts, tick, recording_id, batch=draw(st.sampled_from([None, "x", "x", "y"])))
+        named: dict[str, Any] = {"recording_id": recording_id, "attempt_id": attempt_id}
+        facts += [
+            SampleReady(at=tick(), recording_id=recording_id, recipe=recipe(), measures=MEASURES, object_key="c"),
+            SubmissionStarted(at=tick(), **named, verb=Verb.POST, before_s=15.0 * number),
+            Answered(
+                at=tick(), **named, outcome=AttemptOutcome.APPLIED, via=Via.CALLBACK, enrollment=enrolled(number + 1)
+            ),
+        ]
+    for turn in range(draw(st.integers(1, 2))):
+        _changed(draw, facts, tick, turn=turn)
+    return facts
+
+
+@st.composite
+def _lives(draw: st.DrawFn) -> list[Fact]:
     tick = _Clock()
     facts: list[Fact] = []
     applied = 0
     for number in range(draw(st.integers(1, 4))):
-        recording_id = RecordingId(f"r{number}")
-        facts.append(
-            RecordingPlanned(at=tick(), recording_id=recording_id, source=f"file:///{number}", name=str(number))
-        )
-        if draw(st.integers(0, 4)) == 0:
-            facts.append(SampleRejected(at=tick(), recording_id=recording_id, code="silent", message="0 s of speech"))
-            continue
-        facts.append(
-            SampleReady(at=tick(), recording_id=recording_id, recipe=recipe(), measures=MEASURES, object_key="c")
-        )
-        applied += _tried(draw, facts, tick, recording_id=recording_id, applied=applied)
+        applied += _handed_in(draw, facts, tick, name=f"r{number}", applied=applied)
+    for turn in range(draw(st.integers(0, 2))):
+        _changed(draw, facts, tick, turn=turn)
     return facts
+
+
+def lived(facts: list[Fact]) -> Record:
+    """The record that facts make."""
+    record = Record(speaker_id=SpeakerId("s"))
+    for fact in facts:
+        record = advance(record, fact).record
+    return record
+
+
+def _handed_in(draw: st.DrawFn, facts: list[Fact], tick: Callable[[], datetime], *, name: str, applied: int) -> int:
+    """A recording of a batch or of none; how many samples of it were applied."""
+    recording_id = RecordingId(name)
+    _planned(facts, tick, recording_id, batch=draw(st.sampled_from([None, "x", "y"])))
+    if draw(st.integers(0, 4)) == 0:
+        facts.append(SampleRejected(at=tick(), recording_id=recording_id, code="silent", message="0 s of speech"))
+        return 0
+    facts.append(SampleReady(at=tick(), recording_id=recording_id, recipe=recipe(), measures=MEASURES, object_key="c"))
+    return _tried(draw, facts, tick, recording_id=recording_id, applied=applied)
+
+
+def _planned(facts: list[Fact], tick: Callable[[], datetime], recording_id: RecordingId, *, batch: str | None) -> None:
+    at = tick()
+    planned = RecordingPlanned(
+        at=lived(facts).sample(recording_id).planned_at or at,
+        recording_id=recording_id,
+        source=f"file:///{recording_id}",
+        name=recording_id,
+        handed=Membership(at, batch) if batch else None,
+    )
+    facts.append(planned)
+
+
+def _changed(draw: st.DrawFn, facts: list[Fact], tick: Callable[[], datetime], *, turn: int) -> None:
+    """A batch is rolled back or replaces the others; where the API holds what counts no more, it is enrolled anew."""
+    if draw(st.booleans()):
+        facts.append(BatchUndone(at=tick(), batch=draw(st.sampled_from(["x", "y", "z0"]))))
+    else:
+        ordered = ReplacementOrdered(at=tick(), batch=f"z{turn}")
+        facts.append(ordered)
+        again, name = draw(st.sampled_from(["r0", f"new{turn}"])), ordered.batch
+        _planned(facts, tick, RecordingId(again), batch=name)
+        if again != "r0":
+            facts.append(
+                SampleReady(
+                    at=tick(), recording_id=RecordingId(again), recipe=recipe(), measures=MEASURES, object_key="c"
+                )
+            )
+        if draw(st.integers(0, 3)) == 0:
+            return  # none of them is ready, as far as anybody knows
+        facts.append(ReplacementBegun(at=ordered.at, batch=name))
+    record = lived(facts)
+    states = [sample_state(sample) for sample in record.samples]
+    if not must_remove(record) or SampleState.SUBMITTING in states:
+        return
+    facts += [RemovalStarted(at=tick()) for _ in range(draw(st.integers(1, 2)))]
+    if draw(st.integers(0, 3)) == 0:
+        return
+    facts.append(Removed(at=facts[-1].at))
+    applied = 0
+    for sample in lived(facts).samples:
+        if sample_state(sample) is SampleState.READY:
+            applied += _tried(draw, facts, tick, recording_id=sample.recording_id, applied=applied)
 
 
 def _judged(draw: st.DrawFn, facts: list[Fact], tick: Callable[[], datetime], *, recording_id: RecordingId) -> bool:
@@ -179,10 +277,11 @@ def _judged(draw: st.DrawFn, facts: list[Fact], tick: Callable[[], datetime], *,
 def _tried(
     draw: st.DrawFn, facts: list[Fact], tick: Callable[[], datetime], *, recording_id: RecordingId, applied: int
 ) -> int:
+    era = lived(facts).era
     for number in range(draw(st.integers(0, 3))):
-        if not _judged(draw, facts, tick, recording_id=recording_id):
+        if not era and not _judged(draw, facts, tick, recording_id=recording_id):
             return 0
-        attempt_id = AttemptId(f"{recording_id}a{number}")
+        attempt_id = attempt_named(f"{recording_id}a{number}", era)
         facts.append(
             SubmissionStarted(
                 at=tick(), recording_id=recording_id, attempt_id=attempt_id, verb=Verb.POST, before_s=15.0 * applied

@@ -5,7 +5,7 @@ A real HTTP server, told by the test how to answer, when to apply what it took, 
 
 import base64
 import uuid
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -37,6 +37,7 @@ class Provider:
     results: dict[str, dict[str, Any]] = field(default_factory=dict)
     callbacks: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     knows_jobs: bool = True
+    deleted: Counter[str] = field(default_factory=Counter)
 
     def app(self) -> web.Application:
         app = web.Application()
@@ -116,7 +117,18 @@ class Provider:
         return web.json_response({"paging": paging, "records": [self.status(one) for one in shown]})
 
     async def _delete(self, request: web.Request) -> web.Response:
+        manner = self.manner
+        if manner in {"down", "fail"}:
+            return web.Response(status=503 if manner == "down" else 500)
+        if manner == "cut":
+            assert request.transport is not None
+            request.transport.abort()
+            return web.Response()
         heard = self.enrolled.pop(request.match_info["speaker_id"], [])
+        self.deleted[request.match_info["speaker_id"]] += bool(heard)
+        if manner == "accept_cut":
+            assert request.transport is not None
+            request.transport.abort()
         return web.Response(status=204 if heard else 404)
 
     async def _job(self, request: web.Request) -> web.Response:

@@ -17,6 +17,7 @@ from tests.support.speech import said, speakers, wav
 from tests.support.up import Up, environment, voxroll
 from voxroll.commands.duration import deadline
 from voxroll.commands.pace import Pace
+from voxroll.commands.run import Done, exit_code
 from voxroll.documents import Batch
 from voxroll.failure import CommandError, Exit
 
@@ -75,6 +76,51 @@ def test_what_will_not_do_is_told_and_worth_another_run_only_where_it_may_succee
     assert batch_id in voxroll("batches", "show", batch_id, data_dir=up.data_dir, COLUMNS="200").stdout
     ended = voxroll("batches", "pause", batch_id, data_dir=up.data_dir)
     assert (ended.returncode, "batch_ended" in ended.stderr) == (Exit.FAILED, True)
+    assert voxroll("batches", "forget", batch_id, "--yes", data_dir=up.data_dir).returncode == Exit.OK
+    gone = voxroll("batches", "show", batch_id, data_dir=up.data_dir)
+    assert (gone.returncode, "batch_unknown" in gone.stderr) == (Exit.FAILED, True)
+
+
+def test_where_no_retry_helps_the_code_says_so(up: Up, archive: Path) -> None:
+    manifest = archive / "hopeless.csv"
+    manifest.write_text("id,file\nhopeless,short-0.wav\n")
+    code, done = run(up, str(manifest))
+    assert (code, done["state"], done["reasons"]) == (Exit.FATAL, "completed_with_errors", {"too_short": 1})
+    assert voxroll("batches", "report", done["batchId"], "--rerun", data_dir=up.data_dir).stdout == ""
+    manifest.write_text("id,file,consent\nnobody,long-0.wav,no\n")
+    code, done = run(up, str(manifest))
+    assert (code, done["state"], done["rows"]["blocked"]) == (Exit.NOTHING, "completed", 1)
+
+
+@pytest.mark.parametrize(
+    ("state", "told", "code"),
+    [
+        ("completed", {}, Exit.OK),
+        ("completed", {"taken": 0}, Exit.NOTHING),
+        ("completed", {"is_new": False}, Exit.NOTHING),
+        ("completed_with_errors", {"may_pass": True}, Exit.INCOMPLETE),
+        ("completed_with_errors", {}, Exit.FATAL),
+        ("completed_with_errors", {"is_new": False}, Exit.NOTHING),
+        ("rolled_back", {"is_new": False}, Exit.NOTHING),
+        ("cancelled", {}, Exit.FATAL),
+        ("cancelled", {"is_new": False}, Exit.FATAL),
+        ("expired", {}, Exit.LIMIT),
+        ("paused", {"why": "budget: 1 of 1 calls are spent"}, Exit.LIMIT),
+        ("paused", {"why": "by hand"}, Exit.INCOMPLETE),
+        ("in_progress", {}, Exit.OK),
+    ],
+)
+def test_the_exit_code_tells_how_it_ended(state: str, told: dict[str, Any], code: Exit) -> None:
+    document = {
+        "batchId": "bat_1",
+        "state": state,
+        "why": told.get("why"),
+        "createdAt": "2026-11-21T08:00:00Z",
+        "changedAt": "2026-11-21T08:00:00Z",
+        "rows": {"total": 9, "read": 9, "taken": told.get("taken", 9)},
+    }
+    done = Done(Batch.model_validate(document), is_new=told.get("is_new", True), may_pass=told.get("may_pass", False))
+    assert exit_code(done) is code
 
 
 def test_a_budget_ends_a_run_and_the_same_command_goes_on(up: Up, archive: Path) -> None:
@@ -85,6 +131,35 @@ def test_a_budget_ends_a_run_and_the_same_command_goes_on(up: Up, archive: Path)
     assert (code, first["state"], first["rows"]["read"], first["calls"]) == (Exit.LIMIT, "paused", 1, 1)
     code, second = run(up, *command)
     assert (code, second["state"], second["rows"]["read"], second["calls"]) == (Exit.OK, "completed", 2, 2)
+
+
+def test_who_is_replaced_is_enrolled_anew_and_a_rolled_back_batch_leaves_what_was_before(up: Up, archive: Path) -> None:
+    """The new recording is another person's: it is not compared with what it replaces."""
+    for number, name in enumerate(("before", "instead")):
+        (archive / f"{name}.csv").write_text(f"id,file\nagain,long-{number}.wav\n")
+    code, first = run(up, str(archive / "before.csv"), "--goal", "Poor")
+    assert code == Exit.OK
+    code, second = run(up, str(archive / "instead.csv"), "--goal", "Poor", "--on-existing", "replace")
+    assert (code, second["calls"], second["rows"]["taken"]) == (Exit.OK, 1, 1)
+    assert of(up, "again") == ("complete", {"long-0.wav": "withdrawn", "long-1.wav": "applied"})
+    dry = voxroll("rollback", second["batchId"], "--dry-run", data_dir=up.data_dir, COLUMNS="200")
+    assert "1 samples count no more; it takes 2 calls" in dry.stdout, dry.stderr
+    assert of(up, "again")[1]["long-1.wav"] == "applied"
+    told = json.loads(voxroll("rollback", second["batchId"], "--json", data_dir=up.data_dir).stdout)
+    assert (told["state"], told["outlook"]["calls"]) == ("rolled_back", {"fewest": 2, "most": 2})
+    assert of(up, "again") == ("complete", {"long-0.wav": "applied", "long-1.wav": "withdrawn"})
+    out = voxroll("rollback", first["batchId"], data_dir=up.data_dir, COLUMNS="200")
+    assert (out.returncode, "rolled_back: 1 withdrawn" in out.stdout) == (Exit.OK, True), out.stdout
+    assert of(up, "again")[0] == "withdrawn"
+    assert voxroll("rollback", first["batchId"], data_dir=up.data_dir).returncode == Exit.NOTHING
+    assert voxroll("audit", data_dir=up.data_dir).returncode == Exit.OK
+
+
+def of(up: Up, speaker_id: str) -> tuple[str, dict[str, str]]:
+    """Where a speaker stands, and each of its samples."""
+    found = json.loads(voxroll("status", speaker_id, "--json", data_dir=up.data_dir).stdout)
+    speaker = found["speakers"][0] if "speakers" in found else found
+    return speaker["state"], {one["source"]: one["state"] for one in speaker["samples"]}
 
 
 ENDING = {"cancelling", "cancelled"}
@@ -143,7 +218,7 @@ def test_a_manifest_may_come_from_standard_input(up: Up, archive: Path) -> None:
     ("arguments", "code"),
     [
         (("/nowhere.csv",), "file_not_found"),
-        (("-", "--on-existing", "replace"), "bad_usage"),
+        (("-", "--on-existing", "forget"), "bad_usage"),
         (("-", "--goal", "Great"), "bad_usage"),
         (("-", "--until", "soon"), "bad_time"),
     ],

@@ -17,7 +17,7 @@ import pytest
 from arq.worker import func
 
 from config.settings import Settings
-from engine.voice.likeness import make, to_bytes
+from engine.voice.likeness import KnownVoice, make, to_bytes
 from engine.voice.recording import narrowed
 from tests.support.encoding import encoded
 from tests.support.line import Line, at_later_time, line
@@ -28,7 +28,7 @@ from worker.api.client import EnrollmentApi
 from worker.api.governor import Turn
 from worker.enrollment.errors import RetryLaterError
 from worker.enrollment.facts import Answered
-from worker.enrollment.record import AttemptOutcome, RecordingId, SpeakerId, Via
+from worker.enrollment.record import AttemptOutcome, RecordingId, Sample, SpeakerId, Via
 from worker.gallery import Entry
 from worker.likeness import known_voice
 from worker.prepare import prepare
@@ -67,6 +67,10 @@ class Calls:
     async def sample(self, who: SpeakerId, what: RecordingId) -> dict[str, Any]:
         samples: list[dict[str, Any]] = (await self.here.document(who))["samples"]
         return next(one for one in samples if one["recordingId"] == what)
+
+    async def known(self, who: SpeakerId) -> KnownVoice | None:
+        record = await self.here.record(who)
+        return await known_voice(self.here.shop, record, Sample(recording_id=RecordingId("next")))
 
     async def decide(self, who: SpeakerId, what: str, decision: str) -> tuple[int, dict[str, Any]]:
         async with self.here.door.post(f"/v1/speakers/{who}/recordings/{what}/{decision}") as answer:
@@ -258,10 +262,10 @@ async def test_two_strangers_are_no_conflict(calls: Calls) -> None:
 
 
 async def test_the_known_voice_is_that_of_the_applied_samples(calls: Calls) -> None:
-    assert await known_voice(calls.here.shop, await calls.here.record(ANNA)) is None
+    assert await calls.known(ANNA) is None
     await calls.submitted(ANNA, "1.wav", said(ONE, seconds=9))
     await calls.prepared(ANNA, "2.wav", said(ONE, seconds=9, skip=5))
-    known = await known_voice(calls.here.shop, await calls.here.record(ANNA))
+    known = await calls.known(ANNA)
     assert known is not None
     assert (known.samples, known.narrow.shape) == (1, (192,))
     assert known.wide is not None
@@ -280,7 +284,7 @@ async def test_an_answer_that_crosses_an_erasure_leaves_no_voice(calls: Calls) -
     shop, voices = calls.here.shop, keys.voices(calls.here.settings.account)
     what, _ = await calls.submitted(ANNA, "1.wav", said(ONE, seconds=9))
     (attempt,) = (await calls.here.record(ANNA)).sample(what).attempts
-    known = await known_voice(shop, await calls.here.record(ANNA))
+    known = await calls.known(ANNA)
     assert known is not None
     async with calls.here.door.delete(f"/v1/speakers/{ANNA}") as answer:
         assert answer.status == 202

@@ -32,6 +32,7 @@ from hypothesis.stateful import (
 
 from config import points
 from config.settings import Settings
+from tests.support.batches import batch_named
 from tests.support.provider import Manner, Provider
 from tests.support.serving import bound, serving, url_of
 from tests.support.workshop import content_of, prepared, workshop
@@ -44,7 +45,9 @@ from worker.intake import Intake, Order
 from worker.queue.connect import client, close
 from worker.queue.jobs import queue_name
 from worker.sources import HandedIn
+from worker.store.batches import Batch
 from worker.sweep import sweep
+from worker.undo import undo
 
 SPEAKERS = [SpeakerId("anna"), SpeakerId("ben")]
 POINTS = (
@@ -54,6 +57,10 @@ POINTS = (
     "reconcile.read",
     "reconcile.told",
     "look_up.asked",
+    "undo.stored",
+    "renew.begun",
+    "renew.started",
+    "renew.deleted",
 )
 MANNERS: tuple[Manner, ...] = ("accept", "accept_cut", "cut", "fail", "down")
 _ROUNDS = 400  # of five minutes: longer than a sample is waited for
@@ -75,6 +82,8 @@ class Line(RuleBasedStateMachine):
         self.provider = Provider()
         self.ahead = timedelta()
         self.handed = dict.fromkeys(SPEAKERS, 0)
+        self.batches: list[tuple[SpeakerId, Batch]] = []
+        self.rolled_back = 0
         self.runner = asyncio.Runner()
         self.stack = AsyncExitStack()
         self.do(self._open())
@@ -132,7 +141,10 @@ class Line(RuleBasedStateMachine):
             ours = [sample for sample in record.samples if sample_state(sample) is SampleState.APPLIED]
             theirs = self.provider.enrolled[record.speaker_id]
             assert sorted(theirs) == sorted(content_of(record.speaker_id, one.recording_id) for one in ours), record
-            assert {sample_state(sample) for sample in record.samples} <= {SampleState.APPLIED, SampleState.PARKED}
+            states = {sample_state(one) for one in record.samples if not one.withdrawn}
+            assert states <= {SampleState.APPLIED, SampleState.PARKED}, record
+            assert not any(one.withdrawn for one in ours), record
+            assert self.provider.deleted[record.speaker_id] <= len(self.batches) + self.rolled_back, record
 
     async def _records(self) -> list[Record]:
         return [(await self.shop.store.get(speaker_id)).record for speaker_id in SPEAKERS]
@@ -181,6 +193,28 @@ class Line(RuleBasedStateMachine):
             order = Order(speaker_id=speaker_id, recordings=[one])
             with suppress(RequestError):  # erased
                 self.do(self.intake.take_in(order, now=self.shop.now()))
+
+    @rule(speaker_id=st.sampled_from(SPEAKERS), replaces=st.booleans(), same=st.booleans())
+    def hand_in_as_a_batch(self, speaker_id: SpeakerId, *, replaces: bool, same: bool) -> None:
+        """A recording that is new, or one that is known already."""
+        if self.handed[speaker_id] < 4 and len(self.batches) < 4:
+            self.handed[speaker_id] += not same
+            one = HandedIn(f"https://example.org/{self.handed[speaker_id]}.wav", "a.wav")
+            batch = batch_named(f"bat_{len(self.batches)}", at=self.shop.now())
+            order = Order(speaker_id=speaker_id, recordings=[one], batch=batch.plan.batch_id, replaces=replaces)
+            with suppress(RequestError):  # erased
+                self.do(self.intake.take_in(order, now=self.shop.now()))
+                self.batches.append((speaker_id, batch))
+
+    @precondition(lambda self: self.batches)
+    @rule(data=st.data(), crash=st.booleans())
+    def roll_back(self, data: st.DataObject, *, crash: bool) -> None:
+        speaker_id, batch = data.draw(st.sampled_from(self.batches))
+        self.rolled_back += 1
+        Line.armed = "undo.stored" if crash else ""
+        with suppress(Crashed):
+            self.do(undo(self.shop, speaker_id, replace(batch, changed_at=self.shop.now())))
+        Line.armed = ""
 
     @rule(speaker_id=st.sampled_from(SPEAKERS), sure=st.integers(0, 3))
     def erase(self, speaker_id: SpeakerId, sure: int) -> None:

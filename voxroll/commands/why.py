@@ -24,6 +24,7 @@ _MARKS = {
     "refused": "[red]✗ refused by the API[/]",
     "parked": "[red]‖ set aside[/]",
     "held": "[yellow]? held: a person decides[/]",
+    "withdrawn": "[dim]· withdrawn: replaced, or rolled back with its batch[/]",
     "spare": "[dim]· spare: the goal was met without it[/]",
     "planned": "[cyan]… waits to be measured[/]",
     "ready": "[cyan]… measured, waits for its turn[/]",

@@ -193,14 +193,14 @@ class EnrollmentApi:
         answer = await self._get(f"/ai/status/v1/jobs/{job_id}", turn=Turn.FINISH)
         return None if answer is None else _read(Envelope, answer)
 
-    async def delete(self, speaker_id: str) -> None:
-        """Delete the speaker's enrollment; one that is not there is gone too.
+    async def delete(self, speaker_id: str, *, leave: Leave | None = None) -> None:
+        """Delete the speaker's enrollment; one that is not there is gone too. `leave` may have been taken before.
 
         Raises:
             RetryLaterError: it can't be known now whether it is gone.
         """
         path = f"{_ENROLLMENTS}/{speaker_id}"
-        answer = await self._ask("DELETE", path, turn=Turn.FINISH)
+        answer = await self._ask("DELETE", path, turn=Turn.FINISH, leave=leave)
         if answer.status not in _GONE:
             raise RetryLaterError("api_failed", f"DELETE {path}: {answer.status}")
 
@@ -212,9 +212,17 @@ class EnrollmentApi:
             raise RetryLaterError("api_failed", f"GET {path}: {answer.status}")
         return answer.body
 
-    async def _ask(self, method: str, path: str, *, turn: Turn, params: Mapping[str, str] | None = None) -> _Answer:
+    async def _ask(
+        self,
+        method: str,
+        path: str,
+        *,
+        turn: Turn,
+        params: Mapping[str, str] | None = None,
+        leave: Leave | None = None,
+    ) -> _Answer:
         """A call that may be repeated at will."""
-        leave = await self.reserve(f"{method} {path}", turn=turn)
+        leave = leave or await self.reserve(f"{method} {path}", turn=turn)
         try:
             return await self._call(method, path, leave=leave, params=params or {})
         except (TimeoutError, aiohttp.ClientError) as error:

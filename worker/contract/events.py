@@ -77,6 +77,7 @@ class SpeakersData(_Wire):
     complete: int
     incomplete: int
     failed: int
+    withdrawn: int = 0
     erased: int
 
 
@@ -114,6 +115,10 @@ CATALOGUE = {
     "enrollment.settled": Kind("The goal is met; nothing more is handed in.", Nothing),
     "enrollment.incomplete": Kind("Nothing is left to hand in, and the enrollment is not complete.", Nothing),
     "enrollment.failed": Kind("Not one sample could be used.", Nothing),
+    "enrollment.removed": Kind(
+        "What the API holds is deleted, as some of it counts no more; the rest follows.", Nothing
+    ),
+    "enrollment.withdrawn": Kind("All that was handed in was rolled back; the speaker may be enrolled again.", Nothing),
     "sample.held": Kind("A sample waits for a person's decision.", SampleData),
     "sample.rejected": Kind("A recording will not do; no call was spent on it.", SampleData),
     "sample.refused": Kind("The API refused a sample.", SampleData),

@@ -8,8 +8,13 @@ from pydantic.alias_generators import to_camel
 
 from worker.enrollment.events import reason
 from worker.enrollment.record import WHOLE, Attempt, Record, Sample
-from worker.enrollment.states import SampleState, is_goal_met, is_settled, sample_state, speaker_state
-from worker.enrollment.steps import LookUp, Park, Policy, Prepare, Step, Submit, Unenroll, next_steps
+from worker.enrollment.states import SampleState, SpeakerState, is_goal_met, is_settled, sample_state, speaker_state
+from worker.enrollment.steps import LookUp, Park, Policy, Prepare, Renew, Step, Submit, Unenroll, next_steps
+
+_NOTHING = {
+    SpeakerState.ERASED: "nothing: erased, and never enrolled again",
+    SpeakerState.WITHDRAWN: "nothing: all that was handed in was rolled back; hand in recordings to enroll again",
+}
 
 
 class _Wire(BaseModel):
@@ -79,7 +84,10 @@ class StretchDocument(_Wire):
 
 
 class SampleDocument(_Wire):
-    """One recording and what became of it. A ready sample that nobody needs any more shows as `spare`."""
+    """One recording and what became of it. A ready sample that nobody needs any more shows as `spare`.
+
+    `attempts` has those of enrollments that were deleted since as well, first.
+    """
 
     recording_id: str
     source: str
@@ -166,7 +174,7 @@ def _sample(record: Record, sample: Sample) -> SampleDocument:
         recipe=RecipeDocument.model_validate(sample.clip.recipe) if sample.clip else None,
         measures=MeasuresDocument.model_validate(sample.clip.measures) if sample.clip else None,
         conflict=ConflictDocument.model_validate(sample.conflict) if sample.conflict else None,
-        attempts=tuple(_attempt(attempt) for attempt in sample.attempts),
+        attempts=tuple(_attempt(attempt) for attempt in (*sample.former, *sample.attempts)),
     )
 
 
@@ -200,8 +208,8 @@ def _decision_in_words(record: Record, sample: Sample) -> str:
 
 
 def _work_in_words(record: Record, steps: tuple[Step, ...], *, now: datetime) -> str:
-    if record.erased_at and not steps:
-        return "nothing: erased, and never enrolled again"
+    if not steps and (why := _NOTHING.get(speaker_state(record))):
+        return why
     if steps:
         return "; ".join(_step_in_words(record, step, now=now) for step in steps)
     known = record.enrollment
@@ -217,6 +225,8 @@ def _work_in_words(record: Record, steps: tuple[Step, ...], *, now: datetime) ->
 def _step_in_words(record: Record, step: Step, *, now: datetime) -> str:
     if isinstance(step, Unenroll):
         return "its enrollment and its audio will be deleted"
+    if isinstance(step, Renew):
+        return "its enrollment will be deleted at the API; the samples that count are handed in anew"
     name = record.sample(step.recording_id).name
     match step:
         case Prepare():

@@ -24,11 +24,14 @@ from worker.enrollment.record import (
     Membership,
     Record,
     Rejection,
+    Replacement,
     Sample,
 )
+from worker.enrollment.renewal import era_of, told_apart
 
 _LATE = datetime.max.replace(tzinfo=UTC)  # sorts what has no time yet behind what has
 _Told = TypeVar("_Told", bound=Clip | Rejection)
+_EVER = datetime.min.replace(tzinfo=UTC)
 _BATCHES = 8  # of one speaker, the latest: keeps a record small
 _WEIGHT = {AttemptOutcome.NOT_APPLIED: 0, AttemptOutcome.REFUSED: 1, AttemptOutcome.APPLIED: 2}
 
@@ -43,7 +46,7 @@ class Decision:
 
 def advance(record: Record, fact: Fact) -> Decision:
     """Add one fact to the record."""
-    after = _merged(record, fact)
+    after = told_apart(_merged(record, fact))
     if after.erased_at:
         after = _forgotten(after)
     if after == record:
@@ -51,21 +54,30 @@ def advance(record: Record, fact: Fact) -> Decision:
     return Decision(after, events_between(record, after))
 
 
-def _merged(record: Record, fact: Fact) -> Record:  # noqa: PLR0911 -- one line per kind
+def _merged(record: Record, fact: Fact) -> Record:  # noqa: PLR0911, C901 -- one line per kind
     match fact:
         case facts.GoalSet():
             newer = (fact.at, fact.goal.quality.rank, fact.goal.samples) > _goal_key(record)
             return replace(record, goal=fact.goal, goal_at=fact.at) if newer else record
         case facts.BatchJoined():
             return replace(record, batches=_latest(record.batches, Membership(fact.at, fact.batch)))
+        case facts.BatchUndone():
+            return replace(record, undone=_latest(record.undone, Membership(fact.at, fact.batch)))
+        case facts.ReplacementOrdered() | facts.ReplacementBegun():
+            begun = isinstance(fact, facts.ReplacementBegun)
+            return replace(record, replacements=_replacements(record, Replacement(fact.at, fact.batch, begun)))
+        case facts.RemovalStarted():
+            return replace(record, era=max(record.era or fact.at, fact.at))
+        case facts.Removed():
+            return replace(record, removed=max(record.removed or fact.at, fact.at))
         case facts.EnrollmentSeen():
-            return replace(record, enrollment=_newest(record.enrollment, fact.enrollment))
+            return _with_enrollment(record, fact.enrollment, era=fact.era)
         case facts.SpeakerErased():
             return replace(record, erased_at=min(record.erased_at or fact.at, fact.at))
         case facts.Unenrolled():
             return replace(record, unenrolled_at=max(record.unenrolled_at or fact.at, fact.at))
         case facts.Answered(enrollment=seen) if seen:
-            return _with_sample(replace(record, enrollment=_newest(record.enrollment, seen)), fact)
+            return _with_sample(_with_enrollment(record, seen, era=era_of(fact.attempt_id)), fact)
         case _:
             return _with_sample(record, fact)
 
@@ -73,9 +85,11 @@ def _merged(record: Record, fact: Fact) -> Record:  # noqa: PLR0911 -- one line 
 def _forgotten(record: Record) -> Record:
     """What may be kept of a speaker who was erased: the attempts, until none can be applied any more."""
     kept = [
-        Sample(recording_id=sample.recording_id, attempts=sample.attempts, parked=sample.parked)
+        Sample(
+            recording_id=sample.recording_id, attempts=_in_order(*sample.former, *sample.attempts), parked=sample.parked
+        )
         for sample in record.samples
-        if sample.attempts or sample.parked
+        if sample.former or sample.attempts or sample.parked
     ]
     return Record(
         speaker_id=record.speaker_id,
@@ -93,6 +107,12 @@ def _goal_key(record: Record) -> tuple[datetime, int, int]:
 def _latest(known: tuple[Membership, ...], new: Membership) -> tuple[Membership, ...]:
     """The batches joined last, each once, at its latest time; what falls out could never come back by an older fact."""
     last = {one.batch: one for one in sorted([*known, new])}
+    return tuple(sorted(last.values())[-_BATCHES:])
+
+
+def _replacements(record: Record, new: Replacement) -> tuple[Replacement, ...]:
+    """Those ordered last, each batch's last; the same one is begun if any fact says so."""
+    last: dict[str, Replacement] = {one.batch: one for one in sorted([*record.replacements, new])}
     return tuple(sorted(last.values())[-_BATCHES:])
 
 
@@ -122,8 +142,13 @@ def _merged_sample(sample: Sample, fact: SampleFact) -> Sample:
 
 
 def _planned(sample: Sample, fact: facts.RecordingPlanned) -> Sample:
-    """The earliest wins; a language that was told at any time stays told, of several always the same one."""
-    spoken = replace(sample, language=max(sample.language, fact.language, key=lambda one: one or ""))
+    """The earliest wins; a language that was told at any time stays told, of several always the same one.
+
+    Who handed it in is kept beside it.
+    """
+    language = max(sample.language, fact.language, key=lambda one: one or "")
+    handed = _latest(sample.handed, fact.handed) if fact.handed else sample.handed
+    spoken = replace(sample, language=language, handed=handed)
     known = (sample.planned_at or _LATE, sample.source, sample.name, str(sample.channel), str(sample.stretch))
     if (fact.at, fact.source, fact.name, str(fact.channel), str(fact.stretch)) >= known:
         return spoken
@@ -154,10 +179,15 @@ def _judged_sample(
 
 
 def _with_attempt(sample: Sample, fact: facts.SubmissionStarted | facts.SubmissionAccepted | facts.Answered) -> Sample:
-    attempt = _merged_attempt(_attempt(sample.attempts, fact.attempt_id), fact)
-    others = (known for known in sample.attempts if known.attempt_id != attempt.attempt_id)
-    ordered = sorted([*others, attempt], key=lambda known: (known.started_at or _LATE, known.attempt_id))
-    return replace(sample, attempts=tuple(ordered))
+    """The attempts with the fact, those of earlier eras among them: `told_apart` sorts them out."""
+    known = (*sample.former, *sample.attempts) if sample.former else sample.attempts
+    attempt = _merged_attempt(_attempt(known, fact.attempt_id), fact)
+    others = (one for one in known if one.attempt_id != attempt.attempt_id)
+    return replace(sample, former=(), attempts=_in_order(*others, attempt))
+
+
+def _in_order(*attempts: Attempt) -> tuple[Attempt, ...]:
+    return tuple(sorted(attempts, key=lambda known: (known.started_at or _LATE, known.attempt_id)))
 
 
 def _merged_attempt(
@@ -200,9 +230,12 @@ def _latest_of(known: Rejection | None, new: Rejection) -> Rejection:
     return new if known is None else max(known, new, key=lambda one: (one.at, repr(one)))
 
 
-def _newest(known: Enrollment | None, new: Enrollment) -> Enrollment:
-    """The one that has heard more: the API only ever adds, so more audio is later."""
-    return new if known is None else max(known, new, key=_heard)
+def _with_enrollment(record: Record, seen: Enrollment, *, era: datetime | None) -> Record:
+    """With the one of the later era, of one era that has heard more: the API only ever adds, so more audio is later."""
+    known = record.enrollment
+    if known and (record.enrollment_era or _EVER, *_heard(known)) >= (era or _EVER, *_heard(seen)):
+        return record
+    return replace(record, enrollment=seen, enrollment_era=era)
 
 
 def _heard(seen: Enrollment) -> tuple[float, float, bool, int]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from worker.enrollment.record import Attempt, AttemptOutcome, Enrollment, Record, Sample
+from worker.enrollment.renewal import is_removing
 from worker.enrollment.settle import SLACK_S
 from worker.enrollment.states import SampleState, is_settled, sample_state
 from worker.enrollment.steps import Policy, due_at
@@ -39,8 +40,8 @@ class Told:
 
 
 def check_sums(record: Record, seen: Enrollment | None) -> Iterator[Finding]:
-    """Hold the record against the API. A speaker with an open attempt can't be judged and has no findings."""
-    if any(sample_state(sample) is SampleState.SUBMITTING for sample in record.samples):
+    """Hold the record against the API. Where an attempt or a deletion is open, nothing can be said."""
+    if is_removing(record) or any(sample_state(sample) is SampleState.SUBMITTING for sample in record.samples):
         return
     if record.erased_at:
         if seen and is_settled(record):
@@ -73,7 +74,8 @@ def check_progress(record: Record, *, now: datetime, policy: Policy) -> Iterator
 def check_told(record: Record, told: Told) -> Iterator[Finding]:
     """Hold the record against a callback that was accepted, reconciled or not."""
     sample = next((one for one in record.samples if one.recording_id == told.recording_id), None)
-    attempt = next((one for one in sample.attempts if one.attempt_id == told.attempt_id), None) if sample else None
+    attempts = (*sample.former, *sample.attempts) if sample else ()
+    attempt = next((one for one in attempts if one.attempt_id == told.attempt_id), None)
     evidence: Evidence = {"callback": told.callback_id, "attempt": told.attempt_id, "applied": told.applied}
     if attempt is None:
         yield Finding("attempt_unknown", record.speaker_id, "a callback answers an attempt that is not known", evidence)

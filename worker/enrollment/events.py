@@ -6,6 +6,7 @@ Never audio, never a voiceprint: names, seconds, grades and codes.
 from dataclasses import dataclass, field
 
 from worker.enrollment.record import Answer, Conflict, Record, Rejection, Sample, SpeakerId
+from worker.enrollment.renewal import is_removing
 from worker.enrollment.states import SampleState, SpeakerState, sample_state, speaker_state
 
 Fields = dict[str, str | float | bool | None]
@@ -32,6 +33,7 @@ _SPEAKER_EVENTS = {
     SpeakerState.COMPLETE: "enrollment.settled",
     SpeakerState.INCOMPLETE: "enrollment.incomplete",
     SpeakerState.FAILED: "enrollment.failed",
+    SpeakerState.WITHDRAWN: "enrollment.withdrawn",
 }
 
 
@@ -74,7 +76,8 @@ def reason(sample: Sample) -> Rejection | Answer | None:
         return sample.held
     if state is SampleState.REJECTED and sample.declined:
         return sample.declined
-    answers = [attempt.answer for attempt in sample.attempts if attempt.answer]
+    attempts = sample.attempts or (sample.former if state is SampleState.REFUSED else ())
+    answers = [attempt.answer for attempt in attempts if attempt.answer]
     if answers:
         return answers[-1]
     return sample.prepared if isinstance(sample.prepared, Rejection) else None
@@ -85,6 +88,8 @@ def _enrollment_events(before: Record, after: Record) -> list[Event]:
     was, now = before.enrollment, after.enrollment
     if any(sample.attempts for sample in after.samples) and not any(sample.attempts for sample in before.samples):
         told.append(Event("enrollment.started", after.speaker_id))
+    if after.era != before.era and not is_removing(before):
+        told.append(Event("enrollment.removed", after.speaker_id))
     if now and now != was:
         fields: Fields = {"totalSpeechDuration": now.speech_s, "enrollmentQuality": now.quality}
         told.append(Event("enrollment.improved", after.speaker_id, fields))

@@ -10,6 +10,7 @@ from worker.enrollment.record import (
     Enrollment,
     Goal,
     Measures,
+    Membership,
     Recipe,
     RecordingId,
     SpeakerId,
@@ -50,14 +51,53 @@ class Unenrolled:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ReplacementOrdered:
+    """What a batch hands in from now on is to take the place of all that was handed in before, once it can."""
+
+    at: datetime
+    batch: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplacementBegun:
+    """A sample of that batch is ready: its recordings take that place. `at` and `batch` are those of the order."""
+
+    at: datetime
+    batch: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchUndone:
+    """What a batch handed in up to then counts no more."""
+
+    at: datetime
+    batch: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemovalStarted:
+    """The enrollment is about to be deleted at the API, to be made anew or not at all: written before the call."""
+
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Removed:
+    """The API holds nothing any more of what was before. `at` is when the removal was started."""
+
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RecordingPlanned:
-    """A recording of the speaker was handed in."""
+    """A recording of the speaker was handed in; `handed` says by which batch, if that is news."""
 
     at: datetime
     recording_id: RecordingId
     source: str
     name: str
     channel: int | None = None
+    handed: Membership | None = None
     stretch: Stretch = WHOLE
     language: str | None = None
 
@@ -175,10 +215,11 @@ class ConflictSuspected:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EnrollmentSeen:
-    """The API was asked what it knows of the speaker."""
+    """The API was asked what it knows of the speaker; `era` is the record's when it was asked."""
 
     at: datetime
     enrollment: Enrollment
+    era: datetime | None = None
 
 
 SampleFact = (
@@ -194,4 +235,16 @@ SampleFact = (
     | Answered
     | SampleParked
 )
-Fact = GoalSet | BatchJoined | EnrollmentSeen | SpeakerErased | Unenrolled | SampleFact
+Fact = (
+    GoalSet
+    | BatchJoined
+    | ReplacementOrdered
+    | ReplacementBegun
+    | BatchUndone
+    | RemovalStarted
+    | Removed
+    | EnrollmentSeen
+    | SpeakerErased
+    | Unenrolled
+    | SampleFact
+)

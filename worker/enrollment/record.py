@@ -27,7 +27,10 @@ class Quality(StrEnum):
     @property
     def rank(self) -> int:
         """0 for the worst."""
-        return list(Quality).index(self)
+        return _RANKS[self]
+
+
+_RANKS = {quality: rank for rank, quality in enumerate(Quality)}
 
 
 class AttemptOutcome(StrEnum):
@@ -36,6 +39,9 @@ class AttemptOutcome(StrEnum):
     APPLIED = "applied"
     REFUSED = "refused"
     NOT_APPLIED = "not_applied"
+
+
+_NONE: frozenset[AttemptOutcome] = frozenset()
 
 
 class Via(StrEnum):
@@ -82,6 +88,15 @@ class Membership:
 
     at: datetime
     batch: str
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Replacement:
+    """A batch whose recordings are to take the place of all that were handed in before `at`; `begun`: they do."""
+
+    at: datetime
+    batch: str
+    begun: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -196,7 +211,9 @@ class Sample:
     """One recording of the speaker and the sample cut from it, if any.
 
     The sample is looked for in `stretch` alone; `language` is told to the API. `held` says why a person is asked,
-    `released_at` and `declined` what was last decided; duplicates are declined without anybody being asked.
+    `released_at` and `declined` what was last decided; duplicates are declined without anybody being asked. `handed`
+    says which batches handed it in, and when. `withdrawn` and which attempts are `former` (of an enrollment that was
+    deleted since) follow from the record: `renewal.told_apart` says how.
     """
 
     recording_id: RecordingId
@@ -213,6 +230,9 @@ class Sample:
     conflict: Conflict | None = None
     attempts: tuple[Attempt, ...] = ()
     parked: Rejection | None = None
+    handed: tuple[Membership, ...] = ()
+    withdrawn: bool = False
+    former: tuple[Attempt, ...] = ()
 
     @property
     def clip(self) -> Clip | None:
@@ -236,6 +256,8 @@ class Sample:
 
     def outcomes(self) -> frozenset[AttemptOutcome]:
         """How its attempts ended."""
+        if not self.attempts:
+            return _NONE
         return frozenset(attempt.answer.outcome for attempt in self.attempts if attempt.answer)
 
 
@@ -245,6 +267,13 @@ class Record:
 
     Of one who was erased: when, when the API's enrollment was last found or made gone, and the attempts, since one that
     was under way may still be applied.
+
+    Attributes:
+        undone: batches that were rolled back, and when.
+        replacements: batches whose recordings take the place of others.
+        era: when the enrollment at the API was last about to be deleted, to be made anew: it begins then.
+        removed: the era whose deletion is known to be done.
+        enrollment_era: the era of `enrollment`.
     """
 
     speaker_id: SpeakerId
@@ -255,6 +284,11 @@ class Record:
     enrollment: Enrollment | None = None
     erased_at: datetime | None = None
     unenrolled_at: datetime | None = None
+    undone: tuple[Membership, ...] = ()
+    replacements: tuple[Replacement, ...] = ()
+    era: datetime | None = None
+    removed: datetime | None = None
+    enrollment_era: datetime | None = None
 
     @property
     def created_at(self) -> datetime | None:
@@ -272,7 +306,9 @@ class Record:
             self.goal_at,
             self.erased_at,
             self.unenrolled_at,
-            *(one.at for one in self.batches),
+            self.era,
+            *(one.at for marks in (self.batches, self.undone, self.replacements) for one in marks),
+            *(one.at for sample in self.samples for one in sample.handed),
             *(sample.planned_at for sample in self.samples),
             *(sample.released_at for sample in self.samples),
             *(one.at for sample in self.samples for one in _told(sample) if one),

@@ -8,8 +8,16 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from worker.enrollment.record import Attempt, Record, RecordingId, Sample, Verb
+from worker.enrollment.renewal import is_removing, must_remove
 from worker.enrollment.settle import NO_TRACE
-from worker.enrollment.states import SampleState, is_goal_met, is_unenrolled, sample_state
+from worker.enrollment.states import (
+    SampleState,
+    is_changing,
+    is_goal_met,
+    is_unenrolled,
+    replacing,
+    sample_state,
+)
 
 _RETRY_FIRST = timedelta(seconds=2)  # the API's own guidance for 5xx: 2 s, doubled, 60 s at most (CONTRACT 6)
 _RETRY_CAP = timedelta(seconds=60)
@@ -69,7 +77,14 @@ class Unenroll:
     """Delete the enrollment of an erased speaker at the API, and the audio."""
 
 
-Step = Prepare | Submit | LookUp | Park | Unenroll
+@dataclass(frozen=True, slots=True)
+class Renew:
+    """Delete the enrollment at the API, not before `at`, so that it is made anew of the samples that count."""
+
+    at: datetime
+
+
+Step = Prepare | Submit | LookUp | Park | Unenroll | Renew
 
 
 def next_steps(record: Record, *, now: datetime, policy: Policy) -> tuple[Step, ...]:
@@ -80,6 +95,8 @@ def next_steps(record: Record, *, now: datetime, policy: Policy) -> tuple[Step, 
     waiting = [_wait(sample, now=now, policy=policy) for sample in by_state.get(SampleState.SUBMITTING, [])]
     if record.erased_at:
         return (*waiting, *([] if is_unenrolled(record) else [Unenroll()]))
+    if is_changing(record):
+        return (*waiting, *_changing(record, now=now, is_free=not waiting, policy=policy))
     if is_goal_met(record):
         return tuple(waiting)
     prepare = [Prepare(sample.recording_id) for sample in by_state.get(SampleState.PLANNED, [])]
@@ -91,10 +108,28 @@ def next_steps(record: Record, *, now: datetime, policy: Policy) -> tuple[Step, 
     return (*waiting, *parks, *prepare, *submit)
 
 
+def _changing(record: Record, *, now: datetime, is_free: bool, policy: Policy) -> list[Step]:
+    """What to do before the enrollment at the API can be made anew: attempts end first, and a sample is ready.
+
+    A deletion whose end is not known is begun again once the API has had as long as for an answer.
+    """
+    if is_removing(record) and record.era:
+        return [Renew(record.era + policy.answer_deadline)]
+    new = [] if must_remove(record) else replacing(record)
+    planned = [one.recording_id for one in new or record.samples if sample_state(one) is SampleState.PLANNED]
+    is_ready = must_remove(record) or len(planned) < len(new)
+    return [*map(Prepare, planned), *([Renew(now)] if is_ready and is_free else [])]
+
+
 def due_at(record: Record, *, now: datetime, policy: Policy) -> datetime | None:
     """When the sweep must look at the record again; None when it is settled."""
     steps = next_steps(record, now=now, policy=policy)
-    times = [max(step.at, now) if isinstance(step, LookUp) else now + _JOB_CHECK for step in steps]
+    times = [
+        max(step.at, now)
+        if isinstance(step, LookUp) or (isinstance(step, Renew) and step.at > now)
+        else now + _JOB_CHECK
+        for step in steps
+    ]
     return min(times, default=None)
 
 

@@ -57,7 +57,7 @@ def prepare(account: str, record: Record, recording_id: RecordingId) -> Job:
 def submit(account: str, record: Record, *, at: datetime) -> Job:
     """Hand in the speaker's next sample; the number of attempts and decisions so far tells one from the next."""
     begun = sum(
-        len(sample.attempts) + sum(map(bool, (sample.held, sample.released_at, sample.declined)))
+        len(sample.attempts) + len(sample.former) + sum(map(bool, (sample.held, sample.released_at, sample.declined)))
         for sample in record.samples
     )
     job_id = f"{{{account}}}:submit:{record.speaker_id}:{begun}"
@@ -79,6 +79,13 @@ def unenroll(account: str, record: Record) -> Job:
     """Delete what API and object store hold of an erased speaker; the time of the last tells it from the next."""
     last = int(record.unenrolled_at.timestamp() * 1000) if record.unenrolled_at else 0
     return Job("unenroll", (record.speaker_id,), f"{{{account}}}:unenroll:{record.speaker_id}:{last}")
+
+
+def renew(account: str, record: Record, *, at: datetime) -> Job:
+    """Have the API delete what is to be enrolled anew; the time of the last deletion tells it from the next."""
+    last = int(record.era.timestamp() * 1000) if record.era else 0
+    job_id = f"{{{account}}}:renew:{record.speaker_id}:{last}"
+    return Job("renew", (record.speaker_id,), job_id, at, is_urgent=is_urgent(record))
 
 
 def reconcile(account: str, callback_id: str) -> Job:

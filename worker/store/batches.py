@@ -19,6 +19,7 @@ from worker.enrollment.errors import UnreadableError
 from worker.enrollment.record import Goal, Quality, Record
 from worker.enrollment.states import BATCH, SpeakerState
 from worker.store import keys, listing
+from worker.store.unnaming import Unnaming
 
 _FEED, _TURN, _LEAD, _SPEND, _DROP = (
     resources.files("worker.store").joinpath(f"{name}.lua").read_text()
@@ -27,7 +28,7 @@ _FEED, _TURN, _LEAD, _SPEND, _DROP = (
 
 
 class State(StrEnum):
-    """Where a batch stands; the words are those of OpenAI's Batch API."""
+    """Where a batch stands; the words are those of OpenAI's Batch API, and two of our own."""
 
     VALIDATING = "validating"
     IN_PROGRESS = "in_progress"
@@ -37,11 +38,15 @@ class State(StrEnum):
     COMPLETED = "completed"
     COMPLETED_WITH_ERRORS = "completed_with_errors"
     EXPIRED = "expired"
+    ROLLING_BACK = "rolling_back"
+    ROLLED_BACK = "rolled_back"
 
 
-OPEN = frozenset({State.VALIDATING, State.IN_PROGRESS, State.CANCELLING})  # a leader works on it
+OPEN = frozenset(  # a leader works on it
+    {State.VALIDATING, State.IN_PROGRESS, State.CANCELLING, State.ROLLING_BACK}
+)
 RESTING = frozenset({State.PAUSED, State.EXPIRED})  # it may be resumed
-ENDED = frozenset({State.CANCELLED, State.COMPLETED, State.COMPLETED_WITH_ERRORS})
+ENDED = frozenset({State.CANCELLED, State.COMPLETED, State.COMPLETED_WITH_ERRORS, State.ROLLED_BACK})
 
 
 class OnExisting(StrEnum):
@@ -50,6 +55,7 @@ class OnExisting(StrEnum):
     AUGMENT = "augment"
     SKIP = "skip"
     FAIL = "fail"
+    REPLACE = "replace"
 
 
 class Fate(StrEnum):
@@ -129,6 +135,7 @@ class Batches:
         self._account = account
         self._events_kept = events_kept
         self._feed, self._turn, self._lead = map(redis.register_script, (_FEED, _TURN, _LEAD))
+        self.unnaming = Unnaming(redis, account=account)
         self._spend, self._drop = map(redis.register_script, (_SPEND, _DROP))
 
     async def add(self, plan: Plan, *, until: datetime | None, budget: int | None) -> bool:

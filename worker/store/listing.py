@@ -18,7 +18,12 @@ from worker.store import keys
 _TIES = 16  # speakers that changed in one microsecond; commits are serial, so only a clock set back makes any
 _DIGITS = 16  # of a time in µs, until the year 2286
 
-_KINDS: list[tuple[SpeakerState, Quality | None]] = list(product(SpeakerState, (None, *Quality)))
+_UNGRADED = frozenset({SpeakerState.FAILED, SpeakerState.WITHDRAWN, SpeakerState.ERASED})  # without an enrollment
+_KINDS: list[tuple[SpeakerState, Quality | None]] = [
+    (state, quality)
+    for state, quality in product(SpeakerState, (None, *Quality))
+    if not quality or state not in _UNGRADED
+]
 
 Entry = tuple[int, str]  # last change in µs, speaker id
 
