@@ -61,7 +61,7 @@ class Batching(Door):
 
     async def change_batch(self, batch_id: str, what: str, **body: Any) -> Batch:
         """`pause`, `resume` (`until`, `budget`) or `cancel`."""
-        return read(Batch, await self.ask("POST", f"{_path(batch_id)}/{what}", json=body))
+        return read(Batch, await self.ask("POST", f"{_path(batch_id)}:{what}", json=body))
 
     async def rollback(self, batch_id: str) -> Batch:
         """Undo a batch: who was enrolled by it alone is taken out, the others are enrolled anew from what is left.

@@ -41,6 +41,8 @@ from worker.store.objects import ObjectStore
 from worker.store.policy import policy_of
 from worker.store.status import StatusStore
 
+_ONE_BATCH = "/v1/batches/{batch_id:[^/:]+}"  # what is done to one is named behind a colon
+
 
 def create_app(settings: Settings) -> web.Application:
     """The application; it connects when it starts."""
@@ -63,12 +65,12 @@ def create_app(settings: Settings) -> web.Application:
             web.post("/v1/speakers/{speaker_id}/recordings/{recording_id}/reject", speakers.reject),
             web.post("/v1/batches", batches.add),
             web.get("/v1/batches", batches.page),
-            web.get("/v1/batches/{batch_id}", batches.one),
-            web.delete("/v1/batches/{batch_id}", batches.forget),
-            web.post("/v1/batches/{batch_id}/pause", batches.pause),
-            web.post("/v1/batches/{batch_id}/resume", batches.resume),
-            web.post("/v1/batches/{batch_id}/cancel", batches.cancel),
-            web.post("/v1/batches/{batch_id}/rollback", rollback.rollback),
+            web.get(_ONE_BATCH, batches.one),
+            web.delete(_ONE_BATCH, batches.forget),
+            web.post("/v1/batches/{batch_id}:pause", batches.pause),
+            web.post("/v1/batches/{batch_id}:resume", batches.resume),
+            web.post("/v1/batches/{batch_id}:cancel", batches.cancel),
+            web.post("/v1/batches/{batch_id}:rollback", rollback.rollback),
             web.get("/v1/batches/{batch_id}/rollback.jsonl", rollback.preview),
             web.get("/v1/batches/{batch_id}/report.csv", reports.report_csv),
             web.get("/v1/batches/{batch_id}/report.jsonl", reports.report_jsonl),

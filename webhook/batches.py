@@ -99,12 +99,12 @@ async def one(request: web.Request) -> web.Response:
 
 
 async def pause(request: web.Request) -> web.Response:
-    """`POST /v1/batches/{batchId}/pause`: no more rows are taken in; what is under way goes on."""
+    """`POST /v1/batches/{batchId}:pause`: no more rows are taken in; what is under way goes on."""
     return await _turn(request, State.PAUSED, unless=RESTING, why="by hand")
 
 
 async def cancel(request: web.Request) -> web.Response:
-    """`POST /v1/batches/{batchId}/cancel`: no more rows are taken in, ever; ends once what is under way is settled."""
+    """`POST /v1/batches/{batchId}:cancel`: no more rows are taken in, ever; ends once what is under way is settled."""
     return await _turn(request, State.CANCELLING, unless=frozenset({State.CANCELLING}), why="by hand")
 
 
@@ -119,7 +119,7 @@ async def forget(request: web.Request) -> web.Response:
 
 
 async def resume(request: web.Request) -> web.Response:
-    """`POST /v1/batches/{batchId}/resume`: goes on where it stopped, with `until` and `budget` of the body, if any."""
+    """`POST /v1/batches/{batchId}:resume`: goes on where it stopped, with `until` and `budget` of the body, if any."""
     room = request.app[ROOM]
     wanted = Bounds.model_validate_json(await read_body(request, limit=_CONTROL_LIMIT) or b"{}")
     while True:

@@ -129,7 +129,7 @@ BATCHES = (
     *(
         Operation(
             verb="post",
-            path=f"{_ONE_BATCH}/{what}",
+            path=f"{_ONE_BATCH}:{what}",
             name=f"{what}Batch",
             summary=says,
             takes={JSON: batches.Bounds} if what == "resume" else None,

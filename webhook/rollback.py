@@ -1,4 +1,4 @@
-"""`/v1/batches/{batchId}/rollback`: undo a batch, and what that would come to before it is done."""
+"""`/v1/batches/{batchId}:rollback`: undo a batch, and what that would come to before it is done."""
 
 import json
 from collections.abc import AsyncIterator
@@ -17,7 +17,7 @@ _AT_ONCE = 200
 
 
 async def rollback(request: web.Request) -> web.Response:
-    """`POST /v1/batches/{batchId}/rollback`: what it handed in counts no more; 202, as its leader sees to it."""
+    """`POST /v1/batches/{batchId}:rollback`: what it handed in counts no more; 202, as its leader sees to it."""
     room = request.app[ROOM]
     while True:
         found = _at_rest(await known(request))
@@ -39,7 +39,7 @@ async def preview(request: web.Request) -> web.StreamResponse:
 def _at_rest(batch: Batch) -> Batch:
     if batch.state in ENDED or batch.state is State.ROLLING_BACK:
         return batch
-    path = f"/v1/batches/{batch.plan.batch_id}/cancel"
+    path = f"/v1/batches/{batch.plan.batch_id}:cancel"
     raise RequestError(
         "batch_running", f"it is {batch.state}; cancel it first (POST {path}), and let it end", status=409
     )

@@ -178,7 +178,7 @@ class Guest:
 
     async def roll_back(self, batch_id: str) -> None:
         """Have a batch undone; asked again until it is accepted."""
-        path = f"/v1/batches/{batch_id}/rollback"
+        path = f"/v1/batches/{batch_id}:rollback"
         await until(lambda: self._accepted("POST", path), pause_s=_PAUSE_S)
 
     async def of_batch(self, batch_id: str) -> list[str]:

@@ -167,30 +167,30 @@ async def test_it_is_paused_resumed_with_new_bounds_and_cancelled(door: aiohttp.
     _, made = await ask(door, "POST", "/v1/batches", json={"rows": world.rows(3, speakers=3), "budget": 5})
     path = f"/v1/batches/{made['batchId']}"
     for _ in range(2):
-        status, told = await ask(door, "POST", f"{path}/pause")
+        status, told = await ask(door, "POST", f"{path}:pause")
         assert (status, told["state"], told["why"], told["budget"]) == (202, "paused", "by hand", 5)
-    status, told = await ask(door, "POST", f"{path}/resume", json={"until": "2030-01-01T06:00:00+01:00"})
+    status, told = await ask(door, "POST", f"{path}:resume", json={"until": "2030-01-01T06:00:00+01:00"})
     assert (status, told["state"], told["until"], told["budget"]) == (
         *(202, "validating"),
         *("2030-01-01T06:00:00+01:00", None),
     )
     async with world.feeding(made["batchId"]):
         await until(lambda: world.is_in(State.IN_PROGRESS, batch_id=made["batchId"]))
-        assert (await ask(door, "POST", f"{path}/pause"))[1]["state"] == "paused"
-    assert (await ask(door, "POST", f"{path}/resume"))[1]["state"] == "in_progress"
-    assert (await ask(door, "POST", f"{path}/cancel"))[1]["state"] == "cancelling"
-    assert (await ask(door, "POST", f"{path}/cancel"))[0] == 202
+        assert (await ask(door, "POST", f"{path}:pause"))[1]["state"] == "paused"
+    assert (await ask(door, "POST", f"{path}:resume"))[1]["state"] == "in_progress"
+    assert (await ask(door, "POST", f"{path}:cancel"))[1]["state"] == "cancelling"
+    assert (await ask(door, "POST", f"{path}:cancel"))[0] == 202
     for what in ("pause", "resume"):
-        status, told = await ask(door, "POST", f"{path}/{what}")
+        status, told = await ask(door, "POST", f"{path}:{what}")
         assert (status, told["code"]) == (409, "batch_ended")
     await world.settled(made["batchId"])
     assert (await ask(door, "GET", path))[1]["state"] == "cancelled"
-    assert (await ask(door, "POST", f"{path}/cancel"))[1]["code"] == "batch_ended"
+    assert (await ask(door, "POST", f"{path}:cancel"))[1]["code"] == "batch_ended"
 
 
 async def test_what_a_cancelled_batch_never_came_to_may_be_run_again(door: aiohttp.ClientSession, world: World) -> None:
     _, made = await ask(door, "POST", "/v1/batches", json={"rows": world.rows(3, speakers=3)})
-    await ask(door, "POST", f"/v1/batches/{made['batchId']}/cancel")
+    await ask(door, "POST", f"/v1/batches/{made['batchId']}:cancel")
     await world.settled(made["batchId"])
     again = await lines(door, f"/v1/batches/{made['batchId']}/rerun.jsonl")
     assert [row["speakerId"] for row in again] == ["s0", "s1", "s2"]

@@ -58,9 +58,9 @@ async def test_one_that_has_ended_is_forgotten_and_may_be_handed_in_anew(
     path = f"/v1/batches/{batch_id}"
     status, told = await ask(door, "DELETE", path)
     assert (status, told["code"]) == (409, "batch_working")
-    await ask(door, "POST", f"{path}/pause")
+    await ask(door, "POST", f"{path}:pause")
     assert (await ask(door, "DELETE", path))[0] == 409
-    await ask(door, "POST", f"{path}/resume")
+    await ask(door, "POST", f"{path}:resume")
     await world.settled(batch_id)
     assert len(stored(settings, batch_id)) == 2
     record = (await world.shop.store.get(SpeakerId("s0"))).record
@@ -81,7 +81,7 @@ async def test_what_came_to_rest_or_to_its_end_long_ago_is_forgotten_and_nothing
 ) -> None:
     ended, rests, works = [await handed_in(door, [*world.rows(1, speakers=1), {"id": str(n)}]) for n in range(3)]
     await world.settled(ended)
-    await ask(door, "POST", f"/v1/batches/{rests}/pause")
+    await ask(door, "POST", f"/v1/batches/{rests}:pause")
 
     async def left(after: timedelta) -> set[str]:
         await sweep(replace(world.shop, now=lambda: datetime.now(world.shop.now().tzinfo) + after))

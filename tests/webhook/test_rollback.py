@@ -70,15 +70,15 @@ async def test_a_batch_is_undone_once_after_what_it_comes_to_was_told(
     rows = [{"id": name, "file": world.recording(f"{name}.wav")} for name in names]
     _, made = await ask(door, "POST", "/v1/batches", json={"rows": rows})
     path = f"/v1/batches/{made['batchId']}"
-    status, told = await ask(door, "POST", f"{path}/rollback")
+    status, told = await ask(door, "POST", f"{path}:rollback")
     assert (status, told["code"]) == (409, "batch_running")
     async with world.feeding(made["batchId"]):
         await until(lambda: world.has_fed(4, made["batchId"]))
         for name in ("anna", "ben"):
             await applied(world, name)
         await world.shop.store.apply(SpeakerId("dora"), SpeakerErased(at=world.shop.now()))
-    await ask(door, "POST", f"{path}/cancel")
-    assert (await ask(door, "POST", f"{path}/rollback"))[1]["code"] == "batch_running"
+    await ask(door, "POST", f"{path}:cancel")
+    assert (await ask(door, "POST", f"{path}:rollback"))[1]["code"] == "batch_running"
     await world.settled(made["batchId"])
     assert await preview(door, path) == {
         "anna": ("taken_out", 1, 1, 1),
@@ -86,9 +86,9 @@ async def test_a_batch_is_undone_once_after_what_it_comes_to_was_told(
         "clara": ("withdrawn", 1, 0, 0),
     }
     for _ in range(2):
-        status, told = await ask(door, "POST", f"{path}/rollback")
+        status, told = await ask(door, "POST", f"{path}:rollback")
         assert (status, told["state"]) == (202, "rolling_back")
-    assert (await ask(door, "POST", f"{path}/cancel"))[1]["code"] == "batch_ended"
+    assert (await ask(door, "POST", f"{path}:cancel"))[1]["code"] == "batch_ended"
     async with world.feeding(made["batchId"]):
         await until(lambda: undone(world, made["batchId"]))
     assert {name: one[0] for name, one in (await preview(door, path)).items()} == dict.fromkeys(
@@ -109,9 +109,9 @@ async def test_a_batch_of_which_nobody_was_enrolled_is_undone_at_once(
     _, made = await ask(door, "POST", "/v1/batches", json={"rows": world.rows(3, speakers=3)})
     await world.settled(made["batchId"])
     path = f"/v1/batches/{made['batchId']}"
-    await ask(door, "POST", f"{path}/rollback")
+    await ask(door, "POST", f"{path}:rollback")
     batch = await world.settled(made["batchId"])
     assert batch.state is State.ROLLED_BACK
-    _, told = await ask(door, "POST", f"{path}/rollback")
+    _, told = await ask(door, "POST", f"{path}:rollback")
     assert (told["state"], told["speakers"]["withdrawn"]) == ("rolled_back", 3)
-    assert (await ask(door, "POST", f"{path}/resume"))[1]["code"] == "batch_ended"
+    assert (await ask(door, "POST", f"{path}:resume"))[1]["code"] == "batch_ended"
