@@ -1,6 +1,6 @@
 """Whether the recordings of one person are of one voice: each is compared with those before it, as the worker does.
 
-Voices are kept while more recordings of a person are to come, and are never written down.
+Prints are kept while more recordings of a person are to come, then one voice for each; nothing is written down.
 """
 
 from collections import defaultdict
@@ -12,6 +12,7 @@ from engine.voice import likeness
 from engine.voice.likeness import Print
 from engine.voice.voice import Voice
 from engine.voice.voiceprint import SAME_SPEAKER_NARROW, SAME_SPEAKER_WIDE
+from voxroll.alike import Crowd
 
 _NO_SOUND = np.zeros(0, np.uint32)
 
@@ -37,10 +38,12 @@ class Agreement:
     Attributes:
         voice: the models.
         to_come: recordings of each person that were not heard yet.
+        crowd: everybody who was heard to the end.
     """
 
     voice: Voice
     to_come: dict[str, int]
+    crowd: Crowd
     _heard: dict[str, list[Print]] = field(default_factory=lambda: defaultdict(list))
 
     def hear(self, speaker_id: str, new: Print | None) -> Disagreement | None:
@@ -50,8 +53,8 @@ class Agreement:
         found = self._compared(new, before) if new and before else None
         if new and not found:
             before.append(replace(new, audio=_NO_SOUND, recording=_NO_SOUND))
-        if self.to_come[speaker_id] <= 0:
-            self._heard.pop(speaker_id, None)
+        if self.to_come[speaker_id] <= 0 and (known := likeness.known(self._heard.pop(speaker_id, []))):
+            self.crowd.add(speaker_id, known)
         return found
 
     def _compared(self, new: Print, before: list[Print]) -> Disagreement | None:

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from urllib.parse import unquote
 
 from engine.voice.failure import VoiceFailure
 from engine.voice.refusals import clock
@@ -44,6 +45,7 @@ _SUFFIXES = frozenset(
 
 UNLOOKED = "unreadable_source"  # of a recording that lies somewhere else
 _SHOWN = 200
+_FILE = "file://"
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 
 
@@ -102,7 +104,7 @@ def asked_of(paths: Iterable[Path]) -> list[Asked]:
 
 def is_address(source: str) -> bool:
     """Whether a row's recording lies somewhere else, where nothing here looks."""
-    return _ADDRESS.match(source) is not None
+    return _ADDRESS.match(source) is not None and not source.startswith(_FILE)
 
 
 def of_row(path: Path, row: Row | BadRow) -> Asked:
@@ -113,7 +115,7 @@ def of_row(path: Path, row: Row | BadRow) -> Asked:
         why = f"line {row.line}, consent: the speaker has not agreed; nothing is done with the recording"
         return Asked(file=path, line=row.line, speaker_id=row.speaker_id, refusal=VoiceFailure("no_consent", why))
     asked = Asked(
-        file=path.parent / row.source,
+        file=path.parent / (unquote(row.source.removeprefix(_FILE)) if row.source.startswith(_FILE) else row.source),
         line=row.line,
         channel=row.channel,
         stretch=row.stretch,

@@ -5,7 +5,7 @@ The very rules that the worker applies before it spends a call. Nothing is sent,
 
 import hashlib
 from collections import defaultdict, deque
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from itertools import islice
@@ -74,7 +74,7 @@ class Judge:
         limit_s: seconds of each recording that are looked at.
         channel: the one the speaker is on, from 0, where a manifest says nothing else; None to find out.
         want: stretches to find in each.
-        compared: speakers whose recordings are compared with each other: they get prints.
+        prints: whether voices are to be compared: each best stretch gets a print.
     """
 
     voice: Voice
@@ -83,7 +83,7 @@ class Judge:
     limit_s: float
     channel: int | None = None
     want: int = 1
-    compared: Container[str] = ()
+    prints: bool = False
 
     def all_of(self, asked: Iterable[Asked], *, threads: int) -> Iterator[Verdict]:
         """Judge recordings, so many at one time, one core each; verdicts come in the order they were asked for.
@@ -132,7 +132,7 @@ class Judge:
             advice=refusals.advice(found.windows[0].measures, self.rules) if found.windows else (),
             audio_sha256=reader.hashes.get(found.leg.channel) or reader.hashes[0],
             file_sha256=_sha256(asked.file),
-            print_=self._print(found) if asked.speaker_id in self.compared else None,
+            print_=self._print(found) if self.prints else None,
         )
 
     def _print(self, found: Found) -> Print | None:

@@ -12,6 +12,7 @@ from statistics import median
 from typing import Any
 
 from engine.voice.voiceprint import COMPLETE_FROM_S
+from voxroll.alike import Alike
 from voxroll.asked import UNLOOKED, is_address
 from voxroll.beforehand import BLOCKED, ENROLLED, Beforehand
 from voxroll.checking import Verdict
@@ -140,6 +141,14 @@ class Planning:
         else:
             person.unseen += 1
         return True
+
+    def suspect(self, alike: Alike) -> None:
+        """Note that two people sound like one: either may be the other."""
+        for name, other in ((alike.one, alike.other), (alike.other, alike.one)):
+            person = self.persons[name]
+            person.doubts.add("same_voice_other_id")
+            told = f"likeness {alike.score:.2f} to {other}, less than {alike.threshold:.2f} needed"
+            person.reason = person.reason or f"{told}; two people, or one under two ids?"
 
     def _person(self, speaker_id: str) -> Person:
         standing = self.known.standings.get(speaker_id, NOBODY)

@@ -54,7 +54,9 @@ def needs_key(method: str, route: str) -> bool:
 
 def scope_of(method: str, route: str) -> Scope:
     """What a request takes: everything that is not reading speakers or enrolling is managing."""
-    if method in {"GET", "HEAD"} or (method, route) == _LOOKUP:
+    if (method, route) == _LOOKUP:
+        return Scope.READ
+    if method in {"GET", "HEAD"}:
         is_reading = route.startswith(_READ) and not route.endswith(_TRACE)
         return Scope.READ if is_reading or not route else Scope.MANAGE
     enrolls = method != "DELETE" and (route.startswith(_ENROLL) or route.endswith("/retry"))

@@ -17,8 +17,8 @@ from webhook.events import types_of
 from webhook.room import ROOM, Room
 from worker.enrollment.errors import RequestError
 from worker.store.endpoint import Endpoint, Secret
-from worker.store.endpoints import Health
 from worker.store.events import place_at
+from worker.store.faring import Health
 
 _LIMIT = 65_536
 _MOST = 100

@@ -4,6 +4,7 @@ What was refused is not kept: sent again, it is tried again. A key with another 
 said so: another path, another body, or an upload of other parts, of which a digest is made while they are read.
 """
 
+import asyncio
 import base64
 import hashlib
 import json
@@ -14,16 +15,18 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 from redis.exceptions import RedisError
 
+from config.process import end
 from webhook.access import KEY_ID
 from webhook.body import BODY_SHA256, read_body
 from webhook.parts import read_parts
 from webhook.problems import problem
-from webhook.room import ROOM
+from webhook.room import ROOM, Room
 from worker.enrollment.errors import RequestError
 from worker.store import keys
 
 _KEPT_S = 86_400
 _UNDER_WAY_S = 30  # a request whose process died leaves its key free after this
+_RENEW_S = 10.0  # an upload may take longer, and holds its key meanwhile
 _LONGEST = 255
 _BODY_LIMIT = 16 * 1024 * 1024
 _TOO_MANY, _SERVER_ERRORS = 429, 500
@@ -44,18 +47,28 @@ async def idempotent(request: web.Request, handler: Handler) -> web.StreamRespon
     place = keys.repeated(room.settings.account, who)
     if not await room.redis.set(place, b"", nx=True, ex=_UNDER_WAY_S):
         return await _repeated(request, await room.redis.get(place))
+    holding = asyncio.create_task(_hold(room, place))
     try:
         response = await handler(request)
     except BaseException:
+        await end(holding)
         with suppress(RedisError, OSError):
             await room.redis.delete(place)
         raise
+    await end(holding)
     with suppress(RedisError, OSError):  # it is done: whoever asked is told so, and need not ask again
         if response.status == _TOO_MANY or response.status >= _SERVER_ERRORS or not isinstance(response, web.Response):
             await room.redis.delete(place)
         else:
             await room.redis.set(place, _kept(request, response), ex=_KEPT_S)
     return response
+
+
+async def _hold(room: Room, place: str) -> None:
+    while True:
+        await asyncio.sleep(_RENEW_S)
+        with suppress(RedisError, OSError):
+            await room.redis.expire(place, _UNDER_WAY_S)
 
 
 def _kept(request: web.Request, response: web.Response) -> bytes:

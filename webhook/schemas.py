@@ -31,10 +31,12 @@ class Problem(_Wire):
 class StillNamed(_Wire):
     """Where the id of an erased speaker stands until it is forgotten by itself."""
 
-    batches: list[str] = Field(description="Through which the speaker came; their manifests name the id.")
+    batches: list[str] = Field(
+        description="Through which the speaker came; the id is taken out of their manifests once they have ended."
+    )
     manifests_until: datetime = Field(
-        description="Manifests and problems of batches that have ended by now are forgotten by then; of those at work "
-        "so long after their end. DELETE /v1/batches/{batchId} forgets one at once."
+        description="Rows of other batches that were not taken name the id until these are forgotten: by then, or so "
+        "long after their end if they are at work."
     )
     callbacks_until: datetime = Field(description="Raw callbacks that came by now are forgotten by then.")
 

@@ -75,9 +75,11 @@ async def erase(request: web.Request) -> web.Response:
     room, now = request.app[ROOM], request.app[ROOM].now()
     speaker_id, kept = speaker_id_of(request.match_info["speaker_id"]), room.settings.retention
     joined = (await room.store.get(speaker_id)).record.batches
+    batches = [one.batch for one in joined if one.batch.startswith(BATCH)]
+    await room.batches.unnaming.want(speaker_id, batches)
     record = await room.intake.erase(speaker_id, now=now)
     named = {
-        "batches": [one.batch for one in joined if one.batch.startswith(BATCH)],
+        "batches": batches,
         "manifestsUntil": (now + kept.batches).isoformat(),
         "callbacksUntil": (now + kept.journal).isoformat(),
     }

@@ -20,8 +20,9 @@ from standardwebhooks import Webhook
 from config.process import end
 from worker.contract.events import EventDocument, fits
 from worker.store.endpoint import Endpoint
-from worker.store.endpoints import NO_SPEAKER, Endpoints, Fared, Waiting
+from worker.store.endpoints import NO_SPEAKER, Endpoints
 from worker.store.events import EventLog, order
+from worker.store.faring import Fared, Waiting
 
 # Nine more tries, three days in all: the delays that the Standard Webhooks specification gives as an example, to 72 h.
 DELAYS_S = (5, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 64_800, 79_200)
@@ -138,7 +139,7 @@ class Pump:
         unreadable = [place for place, event in found if event is None]
         if taken and (first or unreadable):
             _log.warning("events.missed", endpoint=self._id, behind=seen, forgotten_until=first, unreadable=unreadable)
-        return len(found) == _READ
+        return taken and len(found) == _READ  # not taken: it is gone, or somebody else leads
 
     async def _run(self, endpoint: Endpoint, waiting: Waiting) -> None:
         """Send a lane's first events, until one is not taken."""

@@ -14,7 +14,7 @@ from worker.enrollment.record import Record
 from worker.enrollment.states import SpeakerState
 from worker.enrollment.steps import LookUp, Policy, Step, due_at, next_steps
 from worker.queue import jobs
-from worker.store.forgetting import forget_old
+from worker.store.forgetting import forget_old, unname
 from worker.store.manifests import Manifests
 from worker.workshop import Workshop
 
@@ -27,8 +27,6 @@ async def sweep(shop: Workshop) -> str:
     """Look at the records that are due; returns how many in words."""
     await shop.journal.forget_old()
     now = shop.now()
-    manifests = Manifests(shop.objects, account=shop.settings.account)
-    await forget_old(shop.batches, manifests, before=now - shop.settings.retention.batches)
     due = await shop.store.due(now=now, limit=_AT_ONCE)
     records = await shop.store.many(due)
     listed = await _look_through(shop, list(records.values()), now=now)
@@ -37,7 +35,14 @@ async def sweep(shop: Workshop) -> str:
         await shop.go_on(record, but=listed)
         again = next_look(record, now=now, policy=shop.policy)
         await shop.store.look_again(speaker_id, at=again or now)
+    await _forget(shop)
     return f"{len(due)} looked at"
+
+
+async def _forget(shop: Workshop) -> None:
+    manifests = Manifests(shop.objects, account=shop.settings.account)
+    await forget_old(shop.batches, manifests, before=shop.now() - shop.settings.retention.batches)
+    await unname(shop.batches, manifests, shop.store)
 
 
 def first_looks(record: Record, *, now: datetime, policy: Policy) -> list[Step]:

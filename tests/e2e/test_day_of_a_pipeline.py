@@ -71,7 +71,6 @@ async def _in_the_morning(day: Day, url: str) -> None:
             assert agent.enrollment_complete, name
         clean = await day.later("audit", "--since", "yesterday")
         assert clean.startswith("clean: 4 speakers (4 settled)")
-        assert (await day.later("audit", "--since", "2100-01-01")).startswith("clean: 0 speakers")
 
         # 5. the transcription names only whom identify takes, and gets the right one
         names = await client.roster(batch="night")
@@ -97,5 +96,4 @@ async def _in_the_morning(day: Day, url: str) -> None:
     story = await day.later("why", "59586001")
     for word in ("monday.wav", "applied", "by callback", "next"):
         assert word in story
-    refused = await asyncio.to_thread(day.told, "retry", "59586003", ends=Exit.FAILED)
-    assert refused["error"]["code"] == "nothing_to_retry"
+    await day.later("retry", "59586003", ends=Exit.NOTHING)  # it is as short as it was

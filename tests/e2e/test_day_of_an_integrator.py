@@ -22,7 +22,6 @@ from tests.support.speech import speakers
 from tests.support.up import Up, environment
 from tests.support.waiting import until
 from voxroll.client import Client
-from voxroll.failure import Exit
 
 _PATIENCE_S = 100.0
 
@@ -135,7 +134,6 @@ async def _looks_at_one(day: Day, client: Client, here: Crm) -> None:
     """4. One event on one page: the callback, what it says, what was made of it, the change, who got it."""
     event = next(one for one in here.events.values() if one["type"] == "sample.applied")
     (callback,) = [one async for one in client.callbacks(speaker=event["speakerId"])]
-    assert "is queued" in await day.later("callbacks", "replay", callback.callback_id)
     page = await day.later("events", "show", event["id"])
     for word in (
         f"sample.applied of {event['speakerId']}",
@@ -154,9 +152,6 @@ async def _looks_at_one(day: Day, client: Client, here: Crm) -> None:
     options = [("--id", "webhook-id"), ("--timestamp", "webhook-timestamp"), ("--signature", "webhook-signature")]
     arguments = [word for option, name in options for word in (option, shown[name])]
     await day.later("events", "verify", str(day.folder / "body"), "--secret", here.secret, *arguments)
-    (day.folder / "body").write_bytes(body + b" ")
-    wrong = ["events", "verify", str(day.folder / "body"), "--secret", here.secret, *arguments]
-    await day.later(*wrong, ends=Exit.FAILED)
 
 
 async def _forged_and_late(day: Day, client: Client, here: Crm) -> None:

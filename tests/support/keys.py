@@ -20,6 +20,7 @@ REASONS = {
     "vx:{*}:keys": "a revoked one stays, so that its name is known",
     "vx:{*}:batches": "one member per batch, until it is forgotten",
     "vx:{*}:batches:open": "empties as they end",
+    "vx:{*}:batches:unnaming": "empties as manifests are rewritten",
     "vx:{*}:batch:*": "the sweep forgets it by age",
     "vx:{*}:queue": "empties as jobs are done",
     "vx:{*}:engine:*": "the engine's keys are checked by its own tests",

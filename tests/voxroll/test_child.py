@@ -8,7 +8,7 @@ import pytest
 
 from tests.support.up import lives
 from voxroll.failure import CommandError, Exit
-from voxroll.up.child import Child, Program, open_log
+from voxroll.up.child import Child, Program, open_log, refusal_of
 
 _STUBBORN = (
     "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', flush=True); time.sleep(60)"
@@ -73,3 +73,14 @@ def test_a_log_that_has_grown_is_set_aside_once(tmp_path: Path) -> None:
     with open_log(log) as opened:
         assert opened.tell() == 0
     assert sorted(path.name for path in log.parent.iterdir()) == ["trial.log", "trial.log.1"]
+
+
+def test_why_a_process_gave_up_is_told_in_its_own_words() -> None:
+    line = '{"reason": "redis_unreachable: no answer; start it", "event": "process.refused", "level": "error"}'
+    found = refusal_of(f"something before\n{line}\n", "keys_failed")
+    assert (found.code, found.message) == ("redis_unreachable", "no answer; start it")
+    found = refusal_of('{"reason": "no code: here"}', "keys_failed")
+    assert (found.code, found.message) == ("keys_failed", "no code: here")
+    for text, words in (("Killed", "Killed"), ("", "nothing was written"), ("[1]", "[1]")):
+        found = refusal_of(text, "keys_failed")
+        assert (found.code, words in found.message, found.exit_code) == ("keys_failed", True, Exit.UNAVAILABLE)

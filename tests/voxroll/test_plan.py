@@ -5,14 +5,18 @@ import json
 from datetime import timedelta
 from pathlib import Path
 
+import numpy as np
 import pytest
 from arq.connections import ArqRedis
 
 from config.settings import Settings
+from engine.voice.likeness import KnownVoice
 from tests.support.lives import START
 from tests.support.serving import serving
 from tests.support.speech import said, speakers, wav
 from tests.support.up import voxroll
+from tests.support.voices import voice
+from voxroll.alike import Crowd
 from voxroll.failure import Exit
 from voxroll.planning import Person, Planning
 from webhook.app import create_app
@@ -27,9 +31,11 @@ from worker.store.status import StatusStore
 @pytest.fixture(scope="module")
 def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("archive")
-    one, other, third = list(speakers())[:3]
+    one, other, third, fourth = list(speakers())[:4]
     (folder / "long.wav").write_bytes(wav(said(one, seconds=20)))
     (folder / "more.wav").write_bytes(wav(said(one, seconds=8, skip=5)))
+    (folder / "little.wav").write_bytes(wav(said(fourth, seconds=8)))
+    (folder / "again.wav").write_bytes(wav(said(one, seconds=15, skip=6)))
     (folder / "other.wav").write_bytes(wav(said(other, seconds=15, skip=4)))
     (folder / "third.wav").write_bytes(wav(said(third, seconds=15, skip=4)))
     (folder / "short.wav").write_bytes(wav(said(other, seconds=8)))
@@ -105,7 +111,7 @@ async def test_the_front_door_says_who_is_enrolled_erased_or_in_doubt(
     alike = ConflictSuspected(at=START, recording_id=RecordingId("r"), other=SpeakerId("ben"), score=0.8, threshold=0.7)
     await store.apply(SpeakerId("edgar"), planned, alike)
     manifest = tmp_path / "roster.csv"
-    files = ["gone.wav", "third.wav", "short.wav", "long.wav", "long.wav", "more.wav"]
+    files = ["gone.wav", "third.wav", "short.wav", "long.wav", "long.wav", "little.wav"]
     rows = zip(("anna", "ben", "clara", "dora", "edgar", "fritz"), files, strict=True)
     manifest.write_text("id,file\n" + "".join(f"{name},{archive / file}\n" for name, file in rows))
     async with serving(create_app(settings)) as url:
@@ -144,6 +150,42 @@ def test_recordings_of_two_voices_under_one_id_are_perhaps_somebody_elses(archiv
     assert "perhaps somebody else" in page
     assert "line 5: likeness 0." in page
     assert len((tmp_path / "plan.jsonl").read_text().splitlines()) == 4
+
+
+def test_one_voice_under_two_ids_is_perhaps_somebody_elses(archive: Path, tmp_path: Path) -> None:
+    manifest = tmp_path / "roster.csv"
+    names = {"anna": "long.wav", "annie": "again.wav", "ben": "other.wav", "clara": "third.wav"}
+    manifest.write_text("id,file\n" + "".join(f"{name},{archive / file}\n" for name, file in names.items()))
+    done = voxroll("plan", str(manifest), "--into", str(tmp_path), "--json", "--offline", data_dir=tmp_path)
+    assert {name: number for name, number in json.loads(done.stdout)["speakers"].items() if number} == {
+        "ready": 2,
+        "doubtful": 2,
+    }
+    page = (tmp_path / "plan.html").read_text()
+    assert "to annie, less than 0.50 needed" in page
+    assert "to anna, less than 0.50 needed" in page
+
+
+def test_a_crowd_is_searched_by_its_own_scores_and_by_telephone_only_then() -> None:
+    random = np.random.default_rng(1)
+    size = len(voice().centre(narrow_band=True))
+
+    def known(*, wide: bool) -> KnownVoice:
+        vector = (random.normal(size=size) + voice().centre(narrow_band=not wide)).astype(np.float32)
+        return KnownVoice(wide=vector if wide else None, narrow=vector, speech_s=20, samples=1)
+
+    few, many = Crowd(voice()), Crowd(voice())
+    twin = known(wide=False)
+    for crowd, number in ((few, 10), (many, 600)):
+        for index in range(number):
+            crowd.add(f"s{index}", known(wide=False))
+        for name in ("one", "two"):
+            crowd.add(name, twin)
+    assert list(few.pairs()) == []
+    (found,) = many.pairs()
+    assert (found.one, found.other) == ("one", "two")
+    assert found.score == pytest.approx(1, abs=0.01)
+    assert list(Crowd(voice()).pairs()) == []
 
 
 @pytest.mark.parametrize("text", ["", "id,file\n"])

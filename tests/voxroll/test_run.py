@@ -76,6 +76,9 @@ def test_what_will_not_do_is_told_and_worth_another_run_only_where_it_may_succee
     assert batch_id in voxroll("batches", "show", batch_id, data_dir=up.data_dir, COLUMNS="200").stdout
     ended = voxroll("batches", "pause", batch_id, data_dir=up.data_dir)
     assert (ended.returncode, "batch_ended" in ended.stderr) == (Exit.FAILED, True)
+    assert voxroll("batches", "forget", batch_id, "--yes", data_dir=up.data_dir).returncode == Exit.OK
+    gone = voxroll("batches", "show", batch_id, data_dir=up.data_dir)
+    assert (gone.returncode, "batch_unknown" in gone.stderr) == (Exit.FAILED, True)
 
 
 def test_where_no_retry_helps_the_code_says_so(up: Up, archive: Path) -> None:

@@ -16,7 +16,7 @@ from tests.support.door import front_door
 from tests.support.waiting import until
 from tests.support.workshop import workshop
 from worker.enrollment.facts import SampleParked
-from worker.enrollment.record import SpeakerId
+from worker.enrollment.record import SpeakerId, Stretch
 from worker.store.batches import State
 
 
@@ -132,7 +132,7 @@ async def test_a_manifest_is_fed_from_its_folder_and_reported(door: aiohttp.Clie
 async def test_only_what_can_succeed_is_there_to_run_again_and_does(door: aiohttp.ClientSession, world: World) -> None:
     rows = [
         {"id": "anna", "file": world.recording("a.wav"), "ref": "1"},
-        {"id": "ben", "file": world.recording("b.wav"), "channel": 1},
+        {"id": "ben", "file": world.recording("b.wav"), "channel": 1, "start": "0:05", "lang": "de_ch"},
         {"id": "clara", "file": str(world.folder / "c.wav")},
         {"id": "dora", "file": "http://x/d.wav", "consent": False},
         {"id": "edgar", "file": "edgar.wav"},
@@ -149,7 +149,7 @@ async def test_only_what_can_succeed_is_there_to_run_again_and_does(door: aiohtt
     await world.settled(made["batchId"])
     again = await lines(door, f"/v1/batches/{made['batchId']}/rerun.jsonl")
     assert again == [
-        {"speakerId": "ben", "source": str(world.folder / "b.wav"), "channel": 1},
+        {"speakerId": "ben", "source": str(world.folder / "b.wav"), "channel": 1, "start": 5.0, "language": "de-CH"},
         {"speakerId": "clara", "source": str(world.folder / "c.wav")},
     ]
     world.recording("c.wav")
@@ -157,7 +157,10 @@ async def test_only_what_can_succeed_is_there_to_run_again_and_does(door: aiohtt
     assert status == 202
     await world.settled(second["batchId"])
     assert (await ask(door, "GET", f"/v1/batches/{second['batchId']}"))[1]["rows"]["taken"] == 2
-    assert len((await world.shop.store.get(SpeakerId("ben"))).record.samples) == 2
+    first, again_tried = (await world.shop.store.get(SpeakerId("ben"))).record.samples
+    assert (
+        (first.stretch, first.language) == (again_tried.stretch, again_tried.language) == (Stretch(start_s=5), "de-CH")
+    )
 
 
 async def test_it_is_paused_resumed_with_new_bounds_and_cancelled(door: aiohttp.ClientSession, world: World) -> None:

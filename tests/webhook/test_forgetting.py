@@ -14,6 +14,7 @@ from arq.connections import ArqRedis
 from config.settings import Settings
 from tests.support.batches import World
 from tests.support.door import front_door
+from tests.support.waiting import until
 from tests.support.workshop import workshop
 from worker.enrollment.record import SpeakerId
 from worker.store import keys
@@ -123,3 +124,43 @@ async def test_who_was_erased_is_told_by_no_report_and_the_receipt_names_what_is
         (3, "speaker_erased"),
         (4, "not_found"),
     ]
+
+
+@pytest.mark.parametrize("kind", ["csv", "json"])
+async def test_the_erased_are_taken_out_of_the_manifest_once_the_batch_has_ended(
+    door: aiohttp.ClientSession, world: World, settings: Settings, kind: str
+) -> None:
+    names = ("anna", "ben", "clara", "anna")
+    rows = [{"id": name, "file": world.recording(f"{name}-call.wav"), "start": 5} for name in names]
+    rows += [{"id": "anna", "file": "nowhere.wav"}, {"id": "dora", "file": str(world.folder / "none.wav"), "start": 7}]
+    lines = [",".join(map(str, one.values())) for one in rows]
+    form = aiohttp.FormData()
+    content = "\n".join(["id,file,start", *lines, ""]) if kind == "csv" else json.dumps(rows)
+    form.add_field("manifest", content.encode(), filename=f"roster.{kind}")
+    batch_id = (await ask(door, "POST", "/v1/batches", data=form))[1]["batchId"]
+    async with world.feeding(batch_id):
+        await until(lambda: world.has_fed(6, batch_id))
+        await ask(door, "DELETE", "/v1/speakers/anna")
+        await sweep(world.shop)
+        assert any("anna" in path.read_text() for path in stored(settings, batch_id))
+    await world.settled(batch_id)
+    for _ in range(2):
+        await sweep(world.shop)
+        texts = [path.read_text() for path in stored(settings, batch_id)]
+        assert not any("anna" in text for text in texts), texts
+        assert sum("clara" in text for text in texts) == 1
+    assert await world.shop.batches.unnaming.wanted() == {}
+    await world.shop.batches.unnaming.want(SpeakerId("clara"), [batch_id])  # its erasure was cut short
+    await world.shop.batches.unnaming.want(SpeakerId("anna"), ["bat_0"])  # forgotten meanwhile
+    for _ in range(2):
+        await sweep(world.shop)
+    assert await world.shop.batches.unnaming.wanted() == {batch_id: {"clara"}}
+    assert sum("clara" in path.read_text() for path in stored(settings, batch_id)) == 1
+    async with door.get(f"/v1/batches/{batch_id}/rerun.jsonl") as answer:
+        again = [json.loads(line) for line in (await answer.text()).splitlines()]
+    assert again == [{"speakerId": "dora", "source": str(world.folder / "none.wav"), "start": 7.0}]
+    async with door.get(f"/v1/batches/{batch_id}/report.jsonl") as answer:
+        told = [json.loads(line)["line"] for line in (await answer.text()).splitlines()]
+    assert [line for line in told if line] == ([6, 7] if kind == "csv" else [5, 6])
+    assert await ask(door, "DELETE", f"/v1/batches/{batch_id}") == (204, {})
+    assert stored(settings, batch_id) == []

@@ -13,8 +13,9 @@ from tests.support.lives import START, enrolled
 from worker.enrollment.facts import EnrollmentSeen, SpeakerErased
 from worker.enrollment.record import SpeakerId
 from worker.enrollment.steps import Policy
-from worker.store.endpoints import Endpoints, Fared
+from worker.store.endpoints import Endpoints
 from worker.store.events import place_of
+from worker.store.faring import Fared
 from worker.store.status import StatusStore
 
 

@@ -17,6 +17,7 @@ from config.settings import Settings, SettingsError
 from engine.voice import likeness
 from engine.voice.likeness import Print
 from tests.support.lives import MEASURES, recipe
+from tests.support.process import environment, started
 from tests.support.speech import said
 from tests.support.voices import voice
 from worker.enrollment.errors import RetryLaterError
@@ -167,6 +168,16 @@ async def test_who_is_erased_while_voices_are_sealed_anew_stays_so(shelf: Shelf)
     await shelf.records.apply(ANNA, SpeakerErased(at=NOW))
     assert await shelf.under(NEW, OLD).resealed() == Progress(resealed=1)
     assert await shelf.objects.below(folder_of(CLIPS, shelf.settings.account, ANNA)) == []
+
+
+async def test_the_workers_own_command_seals_what_lies_open(shelf: Shelf) -> None:
+    await shelf.store.put(ANNA, b"voice")
+    async with started("worker", environment(shelf.settings), "--reseal") as process:
+        _, said_ = await process.communicate()
+    assert (process.returncode, b'"resealed": 1' in said_) == (0, True), said_
+    ((_, blob),) = (await shelf.store.ends()).items()
+    assert shelf.seal.open(blob, place=shelf.seal.of_speaker(ANNA)) == b"voice"
+    assert b"voice" not in blob
 
 
 def test_without_a_key_no_worker_starts(settings: Settings) -> None:

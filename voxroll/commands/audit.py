@@ -16,11 +16,11 @@ from rich.markup import escape
 
 from config.settings import load
 from voxroll.commands.duration import moment
-from voxroll.failure import CommandError, Exit
+from voxroll.failure import Exit
 from voxroll.progress import Steps, steps
 from voxroll.running import adopt
 from voxroll.show import JsonOption, as_data, err, out, rows, table
-from voxroll.up.child import tail_of
+from voxroll.up.child import refusal_of
 
 _SHOWN = 50  # lines of a table; --json has them all
 _HELP = {
@@ -87,8 +87,7 @@ def _lines(progress: Steps, arguments: list[str]) -> Iterator[dict[str, Any]]:
             yield line
         if not ended:
             log.seek(0)
-            said = tail_of(log.read(), 3)
-            raise CommandError("audit_failed", f"it came to no end: {said}", exit_code=Exit.UNAVAILABLE)
+            raise refusal_of(log.read(), "audit_failed")
 
 
 def _show(findings: list[dict[str, Any]], summary: dict[str, Any]) -> None:

@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -96,7 +96,7 @@ def _judged(  # noqa: PLR0913  (as above)
 
 @contextmanager
 def judging(
-    settings: Settings, *, channel: int | None = None, want: int = 1, compared: Container[str] = ()
+    settings: Settings, *, channel: int | None = None, want: int = 1, prints: bool = False
 ) -> "Iterator[Judge]":
     """Who judges recordings, by the rules of these settings.
 
@@ -118,7 +118,7 @@ def judging(
             limit_s=settings.intake.scan_limit.total_seconds(),
             channel=channel,
             want=want,
-            compared=compared,
+            prints=prints,
         )
 
 

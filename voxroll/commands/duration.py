@@ -1,7 +1,7 @@
 """Durations and times on the command line: `90`, `90s`, `15m`, `2h`, as in the settings, and ISO 8601."""
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Annotated
 
 import typer
@@ -46,12 +46,8 @@ def moment(text: str) -> datetime:
             hours, minutes = map(int, text.split(":"))
             at = now.replace(hour=hours, minute=minutes, second=0, microsecond=0)
             return at if at <= now else at - timedelta(days=1)
-        return datetime.fromisoformat(text).astimezone()
-    except ValueError:
-        pass
-    try:
-        return datetime.now(UTC) - _READ.validate_python(text)
-    except (ValidationError, OverflowError) as error:
+        return datetime.fromisoformat(text).astimezone() if "-" in text else now - _READ.validate_python(text)
+    except (ValueError, OverflowError) as error:
         message = f"{text!r} is not a time; write 09:00, 2026-11-21T09:00, yesterday, or 2h for two hours ago"
         raise CommandError("bad_time", message, exit_code=Exit.USAGE) from error
 

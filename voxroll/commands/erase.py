@@ -62,10 +62,10 @@ def _still(named: dict[str, Any]) -> str:
     """Where the id is named still, in words."""
     days = {name: str(named.get(f"{name}Until", ""))[:10] for name in ("manifests", "callbacks")}
     batches = ", ".join(named.get("batches", ()))
-    forget = f"; it came through {batches}, which `voxroll batches forget` forgets at once" if batches else ""
+    out_of = f"; it is taken out of {batches}, at the end of it" if batches else ""
     return escape(
-        f"the id stays in raw callbacks until {days['callbacks']}, in manifests of batches that have ended until "
-        f"{days['manifests']}, in events as long as these are kept{forget}"
+        f"the id stays in raw callbacks until {days['callbacks']}, in manifests whose rows were not taken until "
+        f"{days['manifests']} at most, in events as long as these are kept{out_of}"
     )
 
 

@@ -17,7 +17,7 @@ from voxroll.commands.duration import seconds
 from voxroll.failure import CommandError, Exit
 from voxroll.running import adopt
 from voxroll.show import JsonOption, as_data, err, out, rows, table
-from voxroll.up.child import tail_of
+from voxroll.up.child import refusal_of
 
 _SCOPES = ("read", "enroll", "manage")
 
@@ -80,8 +80,7 @@ def _ask(*arguments: str) -> Any:
     try:
         return json.loads(ended.stdout)
     except ValueError as error:
-        said = tail_of(ended.stderr, 3)
-        raise CommandError("keys_failed", said or "no answer", exit_code=Exit.UNAVAILABLE) from error
+        raise refusal_of(ended.stderr, "keys_failed") from error
 
 
 def _cells(key: dict[str, Any]) -> list[str]:

@@ -66,6 +66,7 @@ async def _trigger(kind: str, speaker: str, data: dict[str, Any]) -> Event:
 async def _listen(query: dict[str, Any], forward_to: str, signer: Webhook | None, *, as_json: bool) -> None:
     types = query.pop("types")
     async with Client() as client, aiohttp.ClientSession() as http:
+        await client.ready()
         err.print(f"following {escape(client.url)}; Ctrl-C ends it")
         async with aclosing(client.events(*types, **query)) as events:
             async for event in events:

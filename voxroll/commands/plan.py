@@ -127,6 +127,7 @@ class _Look:
     def at(self, rows: Iterable[_AnyRow], planning: "Planning", *, number: int, keep: Callable[[str], Any]) -> None:
         """Look at every recording that is not barred, add each row up, and keep those worth a run."""
         from voxroll.agreement import Agreement  # noqa: PLC0415
+        from voxroll.alike import Crowd  # noqa: PLC0415
         from voxroll.asked import of_row  # noqa: PLC0415
         from voxroll.commands.check import judging  # noqa: PLC0415
 
@@ -138,9 +139,8 @@ class _Look:
                 one, bar = of_row(Path("manifest"), row), planning.known.bars(row)
                 yield replace(one, refusal=bar) if bar else one
 
-        compared = frozenset(name for name, several in self.speakers.items() if several > 1)
-        with steps(quiet=self.quiet) as progress, judging(self.settings, compared=compared) as judge:
-            agreement = Agreement(judge.voice, dict(self.speakers))
+        with steps(quiet=self.quiet) as progress, judging(self.settings, prints=True) as judge:
+            agreement = Agreement(judge.voice, dict(self.speakers), Crowd(judge.voice))
             progress.total("looking", number)
             for verdict in judge.all_of(asked(), threads=self.threads):
                 row = waiting.popleft()
@@ -150,6 +150,8 @@ class _Look:
                 if planning.add(row, verdict, disagreement=wrong) and isinstance(row, Row):
                     keep(_line(row, verdict))
                 progress.step(ascii(verdict.file.name)[1:-1])
+        for alike in agreement.crowd.pairs():
+            planning.suspect(alike)
 
 
 def _placed(row: _AnyRow, folder: str) -> _AnyRow:

@@ -35,8 +35,8 @@ class Asker:
 
     async def __aenter__(self) -> Self:
         form = {"grant_type": _GRANT, "assertion": self._api.jwt.get_secret_value()}
-        auth = aiohttp.BasicAuth(self._api.client_id, self._api.client_secret.get_secret_value())
-        body = await self._post("/restapi/oauth/token", data=form, headers={"Authorization": auth.encode()})
+        basic = aiohttp.encode_basic_auth(self._api.client_id, self._api.client_secret.get_secret_value())
+        body = await self._post("/restapi/oauth/token", data=form, headers={"Authorization": basic})
         self._bearer = {"Authorization": f"Bearer {body['access_token']}"}
         return self
 

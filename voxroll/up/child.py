@@ -6,6 +6,7 @@ standard input is a pipe whose other end only the supervisor holds: rooms starte
 """
 
 import asyncio
+import json
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -142,6 +143,20 @@ def tail(path: Path, *, since: int = 0) -> str:
             return tail_of(log.read().decode(errors="replace"), _TAIL_LINES)
     except OSError:
         return tail_of("", 0)
+
+
+def refusal_of(text: str, code: str) -> CommandError:
+    """Why a process of ours gave up, read off the end of its log; with `code` where it told none of its own."""
+    said = tail_of(text, 3)
+    try:
+        told = json.loads(said.splitlines()[-1])
+        own, colon, message = str(told["reason"]).partition(": ")
+    except (ValueError, KeyError, TypeError, IndexError):
+        return CommandError(code, said or "no answer", exit_code=Exit.UNAVAILABLE)
+    is_code = bool(colon) and own.isidentifier()
+    return CommandError(
+        own if is_code else code, message if is_code else str(told["reason"]), exit_code=Exit.UNAVAILABLE
+    )
 
 
 def tail_of(text: str, lines: int) -> str:

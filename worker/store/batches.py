@@ -19,6 +19,7 @@ from worker.enrollment.errors import UnreadableError
 from worker.enrollment.record import Goal, Quality, Record
 from worker.enrollment.states import BATCH, SpeakerState
 from worker.store import keys, listing
+from worker.store.unnaming import Unnaming
 
 _FEED, _TURN, _LEAD, _SPEND, _DROP = (
     resources.files("worker.store").joinpath(f"{name}.lua").read_text()
@@ -134,6 +135,7 @@ class Batches:
         self._account = account
         self._events_kept = events_kept
         self._feed, self._turn, self._lead = map(redis.register_script, (_FEED, _TURN, _LEAD))
+        self.unnaming = Unnaming(redis, account=account)
         self._spend, self._drop = map(redis.register_script, (_SPEND, _DROP))
 
     async def add(self, plan: Plan, *, until: datetime | None, budget: int | None) -> bool:

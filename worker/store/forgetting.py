@@ -1,12 +1,17 @@
 """Forgetting batches: their manifests, what was wrong with their rows, their counters. Their speakers stay.
 
-The manifest goes first: who is cut short between the two forgets the rest next time.
+And forgetting erased speakers in batches that are kept. The manifest goes first: who is cut short between the two
+forgets the rest next time.
 """
 
+import contextlib
 from datetime import datetime
 
+from worker.enrollment.errors import RejectError
+from worker.enrollment.record import SpeakerId
 from worker.store.batches import ENDED, OPEN, RESTING, Batches
 from worker.store.manifests import Manifests
+from worker.store.status import StatusStore
 
 _AT_ONCE = 20  # in one sweep; the next comes in seconds
 
@@ -30,3 +35,18 @@ async def forget_old(batches: Batches, manifests: Manifests, *, before: datetime
             if gone == _AT_ONCE:
                 break
     return gone
+
+
+async def unname(batches: Batches, manifests: Manifests, store: StatusStore) -> None:
+    """Take erased speakers out of one batch that has ended; the next one is for the next sweep."""
+    for batch_id, wanted in (await batches.unnaming.wanted()).items():
+        batch = await batches.get(batch_id)
+        known = await store.many([SpeakerId(one) for one in wanted])
+        names = [name for name, record in known.items() if record.erased_at]
+        if not names or (batch is not None and batch.state not in ENDED):
+            continue
+        if batch is not None:
+            with contextlib.suppress(RejectError):  # its manifest is no longer stored
+                await manifests.unname(batch.plan, names)
+        await batches.unnaming.done(batch_id, names)
+        return

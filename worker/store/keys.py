@@ -110,6 +110,11 @@ def batch(account: str, batch_id: str) -> str:
     return f"vx:{{{account}}}:batch:{batch_id}"
 
 
+def unnaming(account: str) -> str:
+    """Set of `batch/speaker`: the erased whom a stored manifest names. No TTL: empties as manifests are rewritten."""
+    return f"vx:{{{account}}}:batches:unnaming"
+
+
 def batch_lead(account: str, batch_id: str) -> str:
     """Who feeds a batch. TTL: a few seconds."""
     return f"vx:{{{account}}}:batch:{batch_id}:lead"

@@ -6,7 +6,7 @@ A piece is read in a thread; the manifest lies in a temporary file meanwhile, ne
 import asyncio
 import json
 import tempfile
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Sequence
 from contextlib import asynccontextmanager
 from itertools import islice
 from pathlib import Path
@@ -20,6 +20,7 @@ from worker.store.objects import BATCHES, ObjectStore
 
 T = TypeVar("T")
 _DIGITS = 12
+_REWRITTEN = "manifest.jsonl"
 
 
 class Problem(NamedTuple):
@@ -68,10 +69,35 @@ class Manifests:
         """
         with tempfile.TemporaryDirectory(prefix="voxroll-") as folder:
             path = Path(folder) / "manifest"
-            await self._objects.download(f"{self._folder(plan.batch_id)}/manifest", path)
-            rows = manifest.read(path, kind=plan.kind)
+            rows = manifest.read(path, kind=await self._fetched(plan, path))
             await asyncio.to_thread(_skip, rows, behind)
             yield Pieces(rows)
+
+    async def _fetched(self, plan: Plan, path: Path) -> str:
+        """Copy a manifest to a file; returns its kind. One that was rewritten takes the place of the first."""
+        folder = self._folder(plan.batch_id)
+        if f"{folder}/{_REWRITTEN}" in await self._objects.below(folder):
+            await self._objects.download(f"{folder}/{_REWRITTEN}", path)
+            return manifest.JSONL
+        await self._objects.download(f"{folder}/manifest", path)
+        return plan.kind
+
+    async def unname(self, plan: Plan, names: Collection[str]) -> None:
+        """Take speakers out of the manifest of a batch that has ended, and out of its problems; rows keep their number.
+
+        Whoever is cut short does the same again.
+        """
+        folder = self._folder(plan.batch_id)
+        for key in await self._objects.below(f"{folder}/problems"):
+            content = await self._objects.get(key) or b""
+            if (after := _unnamed_problems(content, names)) != content:
+                await self._objects.put(key, after)
+        with tempfile.TemporaryDirectory(prefix="voxroll-") as work:
+            before, after_file = Path(work) / "before", Path(work) / "after"
+            kind = await self._fetched(plan, before)
+            if await asyncio.to_thread(_rewritten, before, kind, after_file, names):
+                await self._objects.put(f"{folder}/{_REWRITTEN}", after_file)
+                await self._objects.delete(f"{folder}/manifest")
 
     async def note(self, batch_id: str, problems: Sequence[Problem], *, behind: int, rows: int) -> None:
         """Write down what was wrong with the rows of a piece; the same piece again takes the place of the first."""
@@ -116,6 +142,24 @@ class Pieces:
 def source_of(row: Row, plan: Plan) -> str:
     """Where a row's recording is; paths count from the folder of the manifest."""
     return placed(row.source, plan.folder)
+
+
+def _unnamed_problems(content: bytes, names: Collection[str]) -> bytes:
+    problems = [_problem(json.loads(line)) for line in content.splitlines()]
+    told = (one.without_name() if one.speaker_id in names else one for one in problems)
+    return "".join(json.dumps(one) + "\n" for one in told).encode()
+
+
+def _rewritten(before: Path, kind: str, after: Path, names: Collection[str]) -> bool:
+    """Write a manifest as JSON lines, an empty row for each that named one of these; whether any did."""
+    is_changed = False
+    with after.open("w") as file:
+        for row in manifest.read(before, kind=kind):
+            is_named = isinstance(row, Row) and row.speaker_id in names
+            is_changed |= is_named
+            told = row.told(source=row.source) if isinstance(row, Row) and not is_named else {}
+            file.write(json.dumps(told) + "\n")
+    return is_changed
 
 
 def _skip(rows: Iterator[Any], number: int) -> None:

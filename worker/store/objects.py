@@ -76,6 +76,15 @@ class ObjectStore:
         except (BaseError, OSError) as error:
             raise failed(error, f"listing {folder}") from error
 
+    async def delete(self, key: str) -> None:
+        """Delete what lies under the key, if anything does."""
+        try:
+            await obstore.delete_async(self._store, key)
+        except FileNotFoundError:
+            return
+        except (BaseError, OSError) as error:
+            raise failed(error, f"deleting {key}") from error
+
     async def forget(self, folder: str) -> None:
         """Delete everything below a folder."""
         try:

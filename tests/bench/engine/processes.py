@@ -5,7 +5,7 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -44,8 +44,14 @@ class Running:
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
     def cpu_s(self) -> float:
-        """Processor time that all of them have spent."""
-        return sum(cpu_s(process.pid) for process in self.processes.values())
+        """Processor time that all of them and their decoders have spent."""
+        return sum(map(cpu_s, self._family()))
+
+    def _family(self) -> Iterator[int]:
+        for process in self.processes.values():
+            yield process.pid
+            for path in Path(f"/proc/{process.pid}/task").glob("*/children"):
+                yield from map(int, path.read_text().split())
 
     def memory_mb(self) -> dict[str, float]:
         """Resident memory of each."""

@@ -11,6 +11,7 @@ from worker.enrollment.facts import Fact
 from worker.enrollment.record import Record, RecordingId, Sample, SpeakerId
 from worker.enrollment.states import SpeakerState, speaker_state
 from worker.enrollment.steps import Policy, due_at
+from worker.store.batches import Batch
 from worker.store.journal import Callback
 from worker.store.status import Stored
 
@@ -32,7 +33,7 @@ class Records:
     async def many(self, speaker_ids: Collection[SpeakerId]) -> dict[SpeakerId, Record]:
         return {speaker_id: self._stored[speaker_id].record for speaker_id in speaker_ids if speaker_id in self._stored}
 
-    async def apply(self, speaker_id: SpeakerId, *facts: Fact) -> Stored:
+    async def apply(self, speaker_id: SpeakerId, *facts: Fact, seen: Stored | None = None) -> Stored:  # noqa: ARG002 -- as the store has it
         after = await self.apply_to(await self.get(speaker_id), *facts)
         if after is None:
             raise AssertionError("nothing was awaited in between")
@@ -112,7 +113,21 @@ class Voices:
         """There is nothing to forget."""
 
 
+class Unnaming:
+    """Nobody to take out."""
+
+    async def wanted(self) -> dict[str, frozenset[str]]:
+        """None."""
+        return {}
+
+
 class Batches:
     """Nobody's batch."""
 
+    unnaming = Unnaming()
+
     async def spent(self, record: Record) -> None: ...
+
+    async def handed_in(self, *, before: datetime) -> list[Batch]:  # noqa: ARG002 -- as the store has it
+        """None at any time."""
+        return []

@@ -54,8 +54,13 @@ class Running:
 
 
 @contextmanager
-def running(*, workers: int) -> Iterator[Running]:
-    """Everything up."""
+def running(*, workers: int, with_engine: bool = False) -> Iterator[Running]:
+    """Everything up.
+
+    Args:
+        workers: processes of them.
+        with_engine: the provider is the engine, which hears the one clip that it gets once.
+    """
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="vx-line-")))
         valkey = ValkeyProcess(folder / "valkey")
@@ -76,17 +81,23 @@ def running(*, workers: int) -> Iterator[Running]:
             VOXROLL_API_CALLS="0",
             VOXROLL_WEBHOOK_URL=url_of(door),
             VOXROLL_WEBHOOK_TOKEN_KEY=_KEY.get_secret_value(),
+            VOXROLL_WORKER_VOICE_KEY=_KEY.get_secret_value(),
             VOXROLL_WORKER_CONCURRENCY="100",
             VOXROLL_WORKER_SAME_VOICE="off",
             VOXROLL_LOG_LEVEL="warning",
         )
         made = Running(url_of(door), folder, stack.enter_context(PlainRedis.from_url(valkey.url)))
         made.pids["valkey"] = valkey.pid
-        provide = ("tests.bench.line.provider", str(provider.fileno()))
-        made.pids["provider"] = _start(stack, env, *provide, listening=provider)
+        whole = ("--whole-clips",) if with_engine else ()
+        if with_engine:
+            env["VOXROLL_ENGINE_FD"] = str(provider.fileno())
+            made.pids["engine"] = _start(stack, env, "engine", listening=provider)
+        else:
+            provide = ("tests.bench.line.provider", str(provider.fileno()))
+            made.pids["provider"] = _start(stack, env, *provide, listening=provider)
         made.pids["door"] = _start(stack, env | {"VOXROLL_WEBHOOK_FD": str(door.fileno())}, "webhook", listening=door)
         for number in range(workers):
-            made.pids[f"worker {number + 1}"] = _start(stack, env, "tests.bench.line.worker")
+            made.pids[f"worker {number + 1}"] = _start(stack, env, "tests.bench.line.worker", *whole)
         yield made
 
 

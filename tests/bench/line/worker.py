@@ -1,7 +1,7 @@
 """The workshop with its voice step switched off: `python -m tests.bench.line.worker`.
 
-The first recording is measured and cut; all others get the same stretch, a kilobyte of its clip and no print, so that
-no voices are compared. All else is the workshop's own.
+The first recording is measured and cut; all others get the same stretch, a kilobyte of its clip (`--whole-clips`: all
+of it) and no print, so that no voices are compared. All else is the workshop's own.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ from worker.__main__ import work
 from worker.enrollment.record import Stretch
 from worker.furnishing import opened
 
-_CLIP_BYTES = 1024
+_CLIP_BYTES = None if "--whole-clips" in sys.argv else 1024
 _Key = tuple[str, int | None, Stretch, str]
 _Found = tuple[Window, bytes]
 

@@ -24,8 +24,9 @@ from worker.enrollment.facts import EnrollmentSeen
 from worker.enrollment.record import SpeakerId
 from worker.enrollment.steps import Policy
 from worker.store.endpoint import Endpoint, Secret
-from worker.store.endpoints import Endpoints, Health
+from worker.store.endpoints import Endpoints
 from worker.store.events import BEGIN, Bell, EventLog
+from worker.store.faring import Health
 from worker.store.status import StatusStore
 
 SECRET = "whsec_" + "QUFB" * 8

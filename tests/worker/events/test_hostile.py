@@ -23,8 +23,8 @@ from worker.deliveries import Deliveries
 from worker.enrollment.errors import UnreadableError
 from worker.store import keys
 from worker.store.endpoint import Endpoint
-from worker.store.endpoints import Fared
 from worker.store.events import Bell
+from worker.store.faring import Fared
 
 NEWER = {
     "id": "newer", "url": "http://newer", "types": [], "full": False, "description": "", "disabled": "",
@@ -155,6 +155,19 @@ async def test_of_an_endpoint_that_is_removed_nothing_is_left(line: Line, redis:
     assert not await line.endpoints.take("crm", seen="0-0", until="1-1", chosen=[("s", "1-1")], now_ms=1)
     assert await redis.keys(f"vx:{{{settings.account}}}:endpoint:*") == []
     assert not await line.endpoints.remove("crm")
+
+
+async def test_an_endpoint_that_is_removed_meanwhile_ends_the_look_at_a_long_stream(
+    line: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(deliver, "_READ", 5)
+    pump = await line.add("crm")
+    known = await line.endpoints.get("crm")
+    assert known
+    for number in range(12):
+        await line.tell("anna", number)
+    await line.endpoints.remove("crm")
+    assert not await pump._take_new(known)  # noqa: SLF001 -- as `step` does, after it had found the endpoint
 
 
 async def test_what_waits_for_a_dead_endpoint_is_bounded(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
