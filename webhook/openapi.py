@@ -3,6 +3,7 @@
 One row per route; the tests hold the rows against the routes, and what the document says against a running front door.
 """
 
+import re
 from collections.abc import Mapping
 from functools import cache
 from importlib.metadata import version
@@ -19,6 +20,7 @@ from webhook.operations import OPERATIONS
 from webhook.reference import page
 from worker.contract.events import CATALOGUE, EventDocument
 
+_NAMED = re.compile(r"\{(\w+)\}")
 _REF = "#/components/schemas/{model}"
 _PROBLEM, _STREAM = "application/problem+json", "text/event-stream"
 _KEY: dict[str, Any] = {"type": "string", "pattern": "^[ -~]{1,255}$"}
@@ -111,7 +113,7 @@ def _operation(one: Operation) -> dict[str, Any]:
 
 
 def _path_parameters(one: Operation) -> list[dict[str, Any]]:
-    names = [part.strip("{}") for part in one.path.split("/") if part.startswith("{")]
+    names = _NAMED.findall(one.path)
     known = {"speaker_id": SPEAKER, "event_id": EVENT}
     return [{"name": name, "in": "path", "required": True, "schema": known.get(name, TEXT)} for name in names]
 
