@@ -37,7 +37,7 @@ def _shown(name: str, default: object) -> str:
         case SecretStr():
             return f"`{default.get_secret_value()}`" if default.get_secret_value() else ""
         case timedelta():
-            return f"`{default.total_seconds():g}s`"
+            return f"`{default.total_seconds():.10g}s`"
         case bool():
             return f"`{str(default).lower()}`"
         case None | "" | _ if default in {None, "", (), PydanticUndefined}:

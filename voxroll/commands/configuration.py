@@ -74,7 +74,7 @@ def shown(value: object) -> str:
         case bool():
             return str(value).lower()
         case timedelta():
-            return f"{value.total_seconds():g}s"
+            return f"{value.total_seconds():.10g}s"
         case tuple():
             return os.pathsep.join(map(str, value))
         case _:
