@@ -18,6 +18,7 @@ _SCHEMES = {
     "job": keys.job("ACCOUNT", "ID"),
     "ended": keys.ended("ACCOUNT", "ID"),
     "fetches": keys.fetches("ACCOUNT"),
+    "erased": keys.erased("ACCOUNT"),
     "samples": keys.samples("ACCOUNT"),
     "recordings": keys.recordings("ACCOUNT"),
     "callbacks": keys.callbacks("ACCOUNT"),
