@@ -22,6 +22,14 @@ from tests.support.waiting import until
 _HOURS_3 = 3 * 3600
 
 
+@pytest.fixture(autouse=True)
+def _alone() -> None:
+    """End decoders that an engine of other tests has left idle; it starts new ones when it needs them."""
+    strike(signal.SIGKILL)
+    while children():
+        pass
+
+
 @pytest.fixture
 def decoders() -> Iterator[Decoders]:
     with Decoders() as some:
