@@ -21,7 +21,7 @@ from tests.support.speech import said, speakers
 from voxroll import Client
 
 _REPORT = Path("build/bench/line.json")
-_SIZES, _QUICK_SIZES = (1_000, 10_000, 100_000), (100, 400)
+_SIZES, _QUICK_SIZES = (1_000, 10_000, 100_000), (50, 150)
 _WARM_ROWS = 200  # every process has measured its recording and opened its connections by then
 _SECONDS = 18.0  # of the recording
 _SAMPLE_S = 2.0

@@ -30,7 +30,7 @@ from tests.support.voices import voice
 OURS = "ours"
 ONE, TWO, MEETING = ("telephone", "clean", "MP3 8 kHz"), "two channels", "AMI"
 _FOLDER = Path("build/bench/diarization")
-_CALLS, _QUICK = 42, 4
+_CALLS, _QUICK = 42, 2
 _EVERY = 3  # of these calls is heard clean, as MP3, by slow peers, and once more knowing voices
 _CODECS = {"telephone": "telephone", "MP3 8 kHz": "mp3 8 kHz"}
 
