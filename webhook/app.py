@@ -23,7 +23,7 @@ from webhook import (
     trace,
 )
 from webhook.access import access
-from webhook.idempotency import idempotent
+from webhook.idempotency import RENEW_S, idempotent
 from webhook.metrics import Metrics
 from webhook.problems import problems
 from webhook.receiver import Receiver
@@ -44,9 +44,9 @@ from worker.store.status import StatusStore
 _ONE_BATCH = "/v1/batches/{batch_id:[^/:]+}"  # what is done to one is named behind a colon
 
 
-def create_app(settings: Settings) -> web.Application:
-    """The application; it connects when it starts."""
-    app = web.Application(middlewares=[problems, access(settings.webhook), idempotent])
+def create_app(settings: Settings, *, renew_s: float = RENEW_S) -> web.Application:
+    """The application; it connects when it starts. Keys of requests under way are held anew every `renew_s`."""
+    app = web.Application(middlewares=[problems, access(settings.webhook), idempotent(renew_s)])
     app.cleanup_ctx.append(_room(settings))
     app.on_shutdown.append(_close)
     app.add_routes(

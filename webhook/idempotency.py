@@ -12,7 +12,7 @@ from contextlib import suppress
 from typing import Any
 
 from aiohttp import web
-from aiohttp.typedefs import Handler
+from aiohttp.typedefs import Handler, Middleware
 from redis.exceptions import RedisError
 
 from config.process import end
@@ -26,16 +26,24 @@ from worker.store import keys
 
 _KEPT_S = 86_400
 _UNDER_WAY_S = 30  # a request whose process died leaves its key free after this
-_RENEW_S = 10.0  # an upload may take longer, and holds its key meanwhile
+RENEW_S = 10.0  # an upload may take longer than a key is kept for, and holds it meanwhile
 _LONGEST = 255
 _BODY_LIMIT = 16 * 1024 * 1024
 _TOO_MANY, _SERVER_ERRORS = 429, 500
 _KEPT_HEADERS = ("Location", "Content-Type")
 
 
-@web.middleware
-async def idempotent(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Answer a repeated POST as its first."""
+def idempotent(renew_s: float = RENEW_S) -> Middleware:
+    """The middleware that answers a repeated POST as its first; a key is held anew every so many seconds."""
+
+    @web.middleware
+    async def answered(request: web.Request, handler: Handler) -> web.StreamResponse:
+        return await _once(request, handler, renew_s)
+
+    return answered
+
+
+async def _once(request: web.Request, handler: Handler, renew_s: float) -> web.StreamResponse:
     key = request.headers.get("Idempotency-Key")
     if key is None or request.method != "POST" or request.path.startswith("/v1/callbacks/"):
         return await handler(request)
@@ -47,7 +55,7 @@ async def idempotent(request: web.Request, handler: Handler) -> web.StreamRespon
     place = keys.repeated(room.settings.account, who)
     if not await room.redis.set(place, b"", nx=True, ex=_UNDER_WAY_S):
         return await _repeated(request, await room.redis.get(place))
-    holding = asyncio.create_task(_hold(room, place))
+    holding = asyncio.create_task(_hold(room, place, renew_s))
     try:
         response = await handler(request)
     except BaseException:
@@ -64,9 +72,9 @@ async def idempotent(request: web.Request, handler: Handler) -> web.StreamRespon
     return response
 
 
-async def _hold(room: Room, place: str) -> None:
+async def _hold(room: Room, place: str, renew_s: float) -> None:
     while True:
-        await asyncio.sleep(_RENEW_S)
+        await asyncio.sleep(renew_s)
         with suppress(RedisError, OSError):
             await room.redis.expire(place, _UNDER_WAY_S)
 

@@ -30,8 +30,6 @@ _JITTER = 0.2
 _YOUNG = timedelta(seconds=(1 - _JITTER) * sum(DELAYS_S))  # what is younger is not given up, however often it was tried
 _MOST = 8  # posts under way to one endpoint
 _AHEAD = 16  # events of one lane that are sent in one go
-_READ = 500  # events of the stream in one go
-_QUEUED_MOST = 100_000  # events in lanes: 5 MB of Redis, more or less
 _PAUSE_S = 5.0  # a lane whose outcome could not be written down is not sent again at once
 _OK, _MULTIPLE_CHOICES, _GONE = 200, 300, 410
 GONE = "it answered 410 Gone"
@@ -70,6 +68,8 @@ class Ways:
         post: posts a body with headers to a URL; never raises.
         document: the speaker's document as it is now.
         now: the clock.
+        read: events of the stream that are taken in one go.
+        queued_most: events in the lanes of an endpoint; 100,000 are 5 MB of Redis, more or less.
     """
 
     log: EventLog
@@ -77,6 +77,8 @@ class Ways:
     post: Post
     document: Document
     now: Callable[[], datetime]
+    read: int = 500
+    queued_most: int = 100_000
 
 
 class Pump:
@@ -123,7 +125,7 @@ class Pump:
     async def _take_new(self, endpoint: Endpoint) -> bool:
         """Put events that the endpoint wants into their lanes; whether there may be more."""
         seen, queued = await self._ways.endpoints.stand(self._id)
-        found = await self._ways.log.after(seen, limit=_READ) if queued < _QUEUED_MOST else []
+        found = await self._ways.log.after(seen, limit=self._ways.read) if queued < self._ways.queued_most else []
         if not found:
             return False
         first = await self._ways.log.missed_before(seen)
@@ -139,7 +141,7 @@ class Pump:
         unreadable = [place for place, event in found if event is None]
         if taken and (first or unreadable):
             _log.warning("events.missed", endpoint=self._id, behind=seen, forgotten_until=first, unreadable=unreadable)
-        return taken and len(found) == _READ  # not taken: it is gone, or somebody else leads
+        return taken and len(found) == self._ways.read  # not taken: it is gone, or somebody else leads
 
     async def _run(self, endpoint: Endpoint, waiting: Waiting) -> None:
         """Send a lane's first events, until one is not taken."""

@@ -15,7 +15,7 @@ from yarl import URL
 
 from engine.addresses import is_public
 
-ANSWER_S = 3.0  # RingCentral's subscriptions wait no longer for an answer
+_ANSWER_S = 3.0  # RingCentral's subscriptions wait no longer for an answer
 _RENEW = timedelta(days=14)
 _OK = 200
 
@@ -24,8 +24,8 @@ class OutsideError(Exception):
     """What is wrong, in words."""
 
 
-async def reached(url: URL, *, api: URL) -> str:
-    """How the front door answers at webhookUrl, in words.
+async def reached(url: URL, *, api: URL, answer_s: float = _ANSWER_S) -> str:
+    """How the front door answers at webhookUrl, in words; slower than in `answer_s` is too slow.
 
     Raises:
         OutsideError: it can't be reached, from here or from where the API runs, or is not what it should be.
@@ -37,11 +37,11 @@ async def reached(url: URL, *, api: URL) -> str:
         _check_public(url, hosts[0], api=api)
     context = ssl.create_default_context() if url.scheme == "https" else None
     began = time.monotonic()
-    answered = await _healthy(url, context)
+    answered = await _healthy(url, context, answer_s)
     took_s = time.monotonic() - began
-    if took_s > ANSWER_S:
-        raise OutsideError(f"{url} answers {answered} after {took_s:.1f} s; senders of callbacks wait {ANSWER_S:g} s")
-    until = f", certificate valid until {await _certified(url, context):%Y-%m-%d}" if context else ""
+    if took_s > answer_s:
+        raise OutsideError(f"{url} answers {answered} after {took_s:.1f} s; senders of callbacks wait {answer_s:g} s")
+    until = f", certificate valid until {await _certified(url, context, answer_s):%Y-%m-%d}" if context else ""
     return f"{url} answers {answered} in {1000 * took_s:.0f} ms{until}"
 
 
@@ -72,8 +72,8 @@ def _check_public(url: URL, addresses: Sequence[str], *, api: URL) -> None:
         raise OutsideError(f"{url} is not https: callbacks from {api.host} would come unencrypted, or not at all")
 
 
-async def _healthy(url: URL, context: ssl.SSLContext | None) -> int:
-    timeout = aiohttp.ClientTimeout(total=2 * ANSWER_S)
+async def _healthy(url: URL, context: ssl.SSLContext | None, answer_s: float) -> int:
+    timeout = aiohttp.ClientTimeout(total=2 * answer_s)
     try:
         async with (
             aiohttp.ClientSession(timeout=timeout) as http,
@@ -85,7 +85,7 @@ async def _healthy(url: URL, context: ssl.SSLContext | None) -> int:
     except aiohttp.ClientSSLError as error:
         raise OutsideError(f"TLS of {url}: no such connection can be made") from error
     except TimeoutError as error:
-        raise OutsideError(f"{url}: no answer within {2 * ANSWER_S:g} s") from error
+        raise OutsideError(f"{url}: no answer within {2 * answer_s:g} s") from error
     except (aiohttp.ClientError, OSError) as error:
         raise OutsideError(f"{url}: {_in_words(error)}") from error
     if answer.status != _OK:
@@ -97,9 +97,9 @@ async def _healthy(url: URL, context: ssl.SSLContext | None) -> int:
     return answer.status
 
 
-async def _certified(url: URL, context: ssl.SSLContext) -> datetime:
+async def _certified(url: URL, context: ssl.SSLContext, answer_s: float) -> datetime:
     """Until when the certificate is valid."""
-    _, writer = await asyncio.wait_for(asyncio.open_connection(url.host, url.port, ssl=context), ANSWER_S)
+    _, writer = await asyncio.wait_for(asyncio.open_connection(url.host, url.port, ssl=context), answer_s)
     shown = writer.get_extra_info("peercert")
     writer.close()
     until = datetime.fromtimestamp(ssl.cert_time_to_seconds(shown["notAfter"]), UTC)

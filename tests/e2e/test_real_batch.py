@@ -4,6 +4,7 @@ The command line, the worker and the front door are killed by SIGKILL at differe
 readers and announcers some of the 251 people of whom LibriSpeech has one utterance; `REAL_SPEAKERS=251` takes them all.
 """
 
+import asyncio
 import csv
 import io
 import json
@@ -11,7 +12,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 import urllib.request
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -27,6 +27,7 @@ from tests.support import corpus
 from tests.support.corpus import Talker
 from tests.support.speech import load, speakers, wav
 from tests.support.up import Up, environment, voxroll
+from tests.support.waiting import until
 from voxroll.failure import Exit
 
 _SEVERAL = "librispeech-train-clean-100"  # one utterance each
@@ -79,10 +80,7 @@ def settled(up: Up) -> int:
 
 
 def wait(condition: Callable[[], bool]) -> None:
-    end_s = time.monotonic() + _PATIENCE_S
-    while not condition():
-        assert time.monotonic() < end_s
-        time.sleep(_PAUSE_S)  # what others do in processes of their own
+    asyncio.run(until(condition, within_s=_PATIENCE_S, pause_s=_PAUSE_S))
 
 
 def begun(up: Up, manifest: Path) -> subprocess.Popen[str]:

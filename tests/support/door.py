@@ -12,6 +12,7 @@ from config.settings import Settings
 from tests.support.serving import bound, serving, url_of
 from webhook.app import create_app
 from webhook.direct import door
+from webhook.idempotency import RENEW_S
 from worker.contract.token import Claims, mint
 
 STATUS = {
@@ -25,9 +26,11 @@ BODY = json.dumps(STATUS).encode()
 
 
 @contextlib.asynccontextmanager
-async def front_door(settings: Settings, *, short_way: bool = True) -> AsyncIterator[aiohttp.ClientSession]:
+async def front_door(
+    settings: Settings, *, short_way: bool = True, renew_s: float = RENEW_S
+) -> AsyncIterator[aiohttp.ClientSession]:
     """A session that speaks to it, with as many connections as it likes."""
-    app, listening = create_app(settings), bound()
+    app, listening = create_app(settings, renew_s=renew_s), bound()
     serve = door(app, listening, drain_s=1) if short_way else serving(app, on=listening)
     async with serve, aiohttp.ClientSession(url_of(listening), connector=aiohttp.TCPConnector(limit=0)) as http:
         yield http

@@ -13,7 +13,6 @@ from arq.connections import ArqRedis
 from config.settings import Settings
 from tests.support.door import front_door
 from tests.support.waiting import until
-from webhook import idempotency
 from worker.store import keys
 
 LARGE = secrets.token_bytes(3_000_000)  # several reads of a stream
@@ -90,11 +89,16 @@ async def test_a_manifest_under_a_key_that_was_used_is_refused(door: aiohttp.Cli
         assert (status, problem["code"]) == (422, "idempotency_key_reused")
 
 
-async def test_an_upload_that_takes_long_holds_its_key(
-    door: aiohttp.ClientSession, redis: ArqRedis, settings: Settings, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(idempotency, "_RENEW_S", 0.05)
+@pytest.fixture
+async def eager(settings: Settings) -> AsyncIterator[aiohttp.ClientSession]:
+    """A door that holds keys anew all the time."""
+    async with front_door(settings, renew_s=0.05) as http:
+        yield http
 
+
+async def test_an_upload_that_takes_long_holds_its_key(
+    eager: aiohttp.ClientSession, redis: ArqRedis, settings: Settings
+) -> None:
     async def place() -> str:
         found = await redis.keys(keys.repeated(settings.account, "*"))
         return found[0].decode() if found else ""
@@ -107,11 +111,11 @@ async def test_an_upload_that_takes_long_holds_its_key(
         await until(is_renewed)  # the request has begun
         await redis.expire(await place(), 1)
         await until(is_renewed)
-        async with door.post("/v1/enrollments", json={}, headers={"Idempotency-Key": "once"}) as answer:
+        async with eager.post("/v1/enrollments", json={}, headers={"Idempotency-Key": "once"}) as answer:
             codes.append((await answer.json(content_type=None))["code"])
         yield b'--x\r\nContent-Disposition: form-data; name="recording"; filename="a.wav"\r\n\r\nRIFF\r\n--x--\r\n'
 
     codes: list[str] = []
     headers = {"Idempotency-Key": "once", "Content-Type": "multipart/form-data; boundary=x"}
-    async with door.post("/v1/enrollments", data=slowly(), headers=headers) as answer:
+    async with eager.post("/v1/enrollments", data=slowly(), headers=headers) as answer:
         assert (answer.status, codes) == (202, ["idempotency_in_progress"])

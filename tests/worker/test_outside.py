@@ -18,7 +18,6 @@ from yarl import URL
 
 from tests.support.serving import bound, serving, url_of
 from webhook.health import healthz
-from worker import outside
 from worker.outside import OutsideError, clock_of, reached
 
 HERE = URL("http://127.0.0.1:1")
@@ -37,9 +36,9 @@ def app(*, status: int = 200, after_s: float = 0.0, body: str | None = None, loc
     return made
 
 
-async def wrong(url: URL, *, api: URL = HERE) -> str:
+async def wrong(url: URL, *, api: URL = HERE, answer_s: float = 3.0) -> str:
     with pytest.raises(OutsideError) as found:
-        await reached(url, api=api)
+        await reached(url, api=api, answer_s=answer_s)
     return str(found.value)
 
 
@@ -63,12 +62,11 @@ async def test_who_answers_otherwise_is_told(made: web.Application, words: str) 
         assert words in await wrong(URL(url))
 
 
-async def test_who_is_slow_or_away_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(outside, "ANSWER_S", 0.2)
+async def test_who_is_slow_or_away_is_told() -> None:
     async with serving(app(after_s=0.3)) as url:
-        assert "senders of callbacks wait 0.2 s" in await wrong(URL(url))
+        assert "senders of callbacks wait 0.2 s" in await wrong(URL(url), answer_s=0.2)
     async with serving(app(after_s=9)) as url:
-        assert "no answer within 0.4 s" in await wrong(URL(url))
+        assert "no answer within 0.4 s" in await wrong(URL(url), answer_s=0.2)
     assert "nothing listens there" in await wrong(HERE)
     assert "can't be resolved" in await wrong(URL("http://nobody.invalid"))
 

@@ -16,7 +16,6 @@ from config.settings import Settings
 from tests.support.lives import START
 from tests.support.waiting import until
 from tests.worker.events.outside import Line
-from worker import deliver
 from worker.contract.events import PREFIX
 from worker.deliver import Pump, Ways
 from worker.deliveries import Deliveries
@@ -157,10 +156,8 @@ async def test_of_an_endpoint_that_is_removed_nothing_is_left(line: Line, redis:
     assert not await line.endpoints.remove("crm")
 
 
-async def test_an_endpoint_that_is_removed_meanwhile_ends_the_look_at_a_long_stream(
-    line: Line, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(deliver, "_READ", 5)
+async def test_an_endpoint_that_is_removed_meanwhile_ends_the_look_at_a_long_stream(line: Line) -> None:
+    line.ways = replace(line.ways, read=5)
     pump = await line.add("crm")
     known = await line.endpoints.get("crm")
     assert known
@@ -170,9 +167,8 @@ async def test_an_endpoint_that_is_removed_meanwhile_ends_the_look_at_a_long_str
     assert not await pump._take_new(known)  # noqa: SLF001 -- as `step` does, after it had found the endpoint
 
 
-async def test_what_waits_for_a_dead_endpoint_is_bounded(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(deliver, "_QUEUED_MOST", 10)
-    monkeypatch.setattr(deliver, "_READ", 5)
+async def test_what_waits_for_a_dead_endpoint_is_bounded(line: Line) -> None:
+    line.ways = replace(line.ways, read=5, queued_most=10)
     pump = await line.add("crm")
     line.outside.answers["http://crm"] = [0] * 2
     for number in range(30):
