@@ -9,6 +9,7 @@ Files are streamed, never read whole. Every failure is a `CommandError`: the fro
 """
 
 import asyncio
+import math
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -50,10 +51,14 @@ class Outcome:
 class Client(Batching, Told):
     """Speaks to one front door; use it as `async with Client() as voxroll`."""
 
-    async def enroll(self, speaker_id: str, recordings: Sequence[Path | str], *, batch: str | None = None) -> Speaker:
+    async def enroll(
+        self, speaker_id: str, recordings: Sequence[Path | str], *, batch: str | None = None, wait_s: float = 0.0
+    ) -> Speaker:
         """Hand in recordings of one speaker: paths are uploaded, http(s) URLs are fetched by the front door.
 
-        `batch` is a name of the caller's, to list those speakers by.
+        `batch` is a name of the caller's, to list those speakers by. With `wait_s` the answer comes once these
+        recordings are measured, or after so many seconds (30 at most), and says of each which stretch was found or why
+        none was; no call to the API need have been made by then.
 
         Raises:
             CommandError: a file can't be read, or the front door refused; nothing of this call was taken in then,
@@ -62,11 +67,14 @@ class Client(Batching, Told):
         files = [item for item in recordings if isinstance(item, Path)]
         urls = [item for item in recordings if isinstance(item, str)]
         document: dict[str, Any] = {}
+        loop = asyncio.get_running_loop()
+        end_s = loop.time() + wait_s
         if urls:
             body = {"speakerId": speaker_id, "recordings": [{"source": url} for url in urls], "batch": batch}
-            document = await self.ask("POST", "/v1/enrollments", json=body)
+            document = await self.ask("POST", "/v1/enrollments", json=body, headers=_waiting(wait_s))
         if files:
-            document = await self._upload(speaker_id, files, batch=batch)
+            headers = once() | _waiting(end_s - loop.time())
+            document = await self._upload(speaker_id, files, batch=batch, headers=headers)
         return _speaker(document)
 
     async def enroll_many(
@@ -105,8 +113,9 @@ class Client(Batching, Told):
         except CommandError as error:
             return Outcome(speaker_id, error=error)
 
-    async def _upload(self, speaker_id: str, files: list[Path], *, batch: str | None) -> dict[str, Any]:
-        headers = once()
+    async def _upload(
+        self, speaker_id: str, files: list[Path], *, batch: str | None, headers: dict[str, str]
+    ) -> dict[str, Any]:
         return await self.patiently(lambda: self._upload_once(speaker_id, files, batch=batch, headers=headers))
 
     async def _upload_once(
@@ -228,6 +237,11 @@ def batched(items: Iterable[str], size: int) -> Iterator[list[str]]:
     rest = iter(items)
     while some := list(islice(rest, size)):
         yield some
+
+
+def _waiting(wait_s: float) -> dict[str, str]:
+    """The header that asks the front door to wait with its answer."""
+    return {"Prefer": f"wait={math.ceil(wait_s)}"} if wait_s > 0 else {}
 
 
 def _speaker(document: dict[str, Any]) -> Speaker:

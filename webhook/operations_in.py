@@ -3,7 +3,8 @@
 from typing import Any
 
 from webhook import batches, enrollments, schemas, speakers
-from webhook.operation import JSON, LIMIT, TIME, Operation
+from webhook.operation import JSON, LIMIT, TEXT, TIME, Operation
+from webhook.preference import WAIT_MOST_S
 from worker.contract.speaker import SpeakerDocument
 from worker.enrollment.record import Quality
 from worker.enrollment.states import SpeakerState
@@ -11,6 +12,11 @@ from worker.enrollment.states import SpeakerState
 _P = schemas.Problem
 _ONE_SPEAKER, _RECORDING = "/v1/speakers/{speaker_id}", "/v1/speakers/{speaker_id}/recordings/{recording_id}"
 _ONE_BATCH = "/v1/batches/{batch_id}"
+_WAIT = TEXT | {
+    "examples": ["wait=10"],
+    "description": f"`wait=SECONDS` (RFC 7240), at most {WAIT_MOST_S}: the answer waits until these recordings are "
+    "measured, and says of each which stretch was found, or why none; `Preference-Applied` says that it did.",
+}
 
 
 def _enum(*words: str) -> dict[str, Any]:
@@ -24,6 +30,7 @@ SPEAKERS = (
         name="enroll",
         summary="Hand in recordings of one speaker, by source or as files.",
         takes={JSON: enrollments.EnrollmentRequest, "multipart/form-data": schemas.Upload},
+        headers=(("Prefer", _WAIT),),
         answers={202: SpeakerDocument, 403: _P, 404: _P, 408: _P, 409: _P, 410: _P, 413: _P, 415: _P, 422: _P},
     ),
     Operation(

@@ -43,12 +43,17 @@ async def test_from_nothing_to_names_in_the_morning(day: Day) -> None:
         more = day.recording("tuesday.wav", 0, seconds=8, skip=6)
         agent = await client.enroll("59586001", [first, more], batch="night")
         assert (agent.speaker_id, agent.settled) == ("59586001", False)
-        await client.enroll("59586002", [day.recording("wednesday.wav", 1, seconds=20)], batch="night")
-        await client.enroll("59586003", [day.recording("hello.wav", 2, seconds=4)], batch="night")
 
-        # 3. what will not do is known before any call is spent; the same is told without a server
-        short = await client.wait("59586003", timeout_s=_PATIENCE_S)
-        assert [(one.code, one.attempts) for one in short.samples] == [("too_short", ())]
+        # 3. what will do and what will not is known with the answer, where that is asked for: no call need be spent
+        good = day.recording("wednesday.wav", 1, seconds=20)
+        (found,) = (await client.enroll("59586002", [good], batch="night", wait_s=30)).samples
+        assert found.code is None
+        assert found.recipe
+        assert found.recipe["endS"] <= 20
+        short = day.recording("hello.wav", 2, seconds=4)
+        (found,) = (await client.enroll("59586003", [short], batch="night", wait_s=30)).samples
+        assert (found.code, found.attempts) == ("too_short", ())
+        # the same is told without a server
         assert "too_short" in await day.later("check", str(day.folder / "hello.wav"), ends=Exit.INCOMPLETE)
 
         # 4. the worker dies, then the whole line, and nobody has to do anything
