@@ -35,8 +35,8 @@ class StillNamed(_Wire):
         description="Through which the speaker came; the id is taken out of their manifests once they have ended."
     )
     manifests_until: datetime = Field(
-        description="Rows of other batches that were not taken name the id until these are forgotten: by then, or so "
-        "long after their end if they are at work."
+        description="Rows of other batches that were not taken are found and emptied one batch after the other, within "
+        "hours; at the latest they are forgotten by then, or so long after their end if they are at work."
     )
     callbacks_until: datetime = Field(description="Raw callbacks that came by now are forgotten by then.")
 

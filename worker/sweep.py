@@ -17,7 +17,7 @@ from worker.enrollment.record import Record
 from worker.enrollment.states import SpeakerState
 from worker.enrollment.steps import LookUp, Policy, Step, due_at, next_steps
 from worker.queue import jobs
-from worker.store.forgetting import forget_old, unname
+from worker.store.forgetting import forget_old, seek, unname
 from worker.store.manifests import Manifests
 from worker.workshop import Workshop
 
@@ -50,6 +50,7 @@ async def _forget(shop: Workshop) -> None:
     manifests = Manifests(shop.objects, account=shop.settings.account)
     await forget_old(shop.batches, manifests, before=shop.now() - shop.settings.retention.batches)
     await unname(shop.batches, manifests, shop.store)
+    await seek(shop.batches, manifests, shop.store)
 
 
 def first_looks(record: Record, *, now: datetime, policy: Policy) -> list[Step]:

@@ -164,3 +164,33 @@ async def test_the_erased_are_taken_out_of_the_manifest_once_the_batch_has_ended
     assert [line for line in told if line] == ([6, 7] if kind == "csv" else [5, 6])
     assert await ask(door, "DELETE", f"/v1/batches/{batch_id}") == (204, {})
     assert stored(settings, batch_id) == []
+
+
+async def test_the_erased_are_found_in_rows_that_were_not_taken(
+    door: aiohttp.ClientSession, world: World, settings: Settings
+) -> None:
+    gone, rows = str(world.folder / "none.wav"), world.rows(1, speakers=1)
+    await ask(door, "DELETE", "/v1/speakers/clara")  # before it is handed in
+    first = await handed_in(door, [*rows, *({"id": name, "file": gone} for name in ("ben", "clara", "dora"))])
+    other = await handed_in(door, [*rows, {"id": "ben", "file": gone}])
+    await world.settled(first)
+    await ask(door, "DELETE", "/v1/speakers/ben")
+    await swept(world)
+    assert named(settings, first) == {"dora"}
+    assert await world.shop.batches.unnaming.wanted() == {other: {"ben", "clara"}}  # it has not ended
+    await world.settled(other)
+    await swept(world)
+    assert named(settings, other) == set()
+    assert await world.shop.batches.unnaming.wanted() == {}
+    assert not any(await world.shop.batches.unnaming.seeking())
+
+
+async def swept(world: World) -> None:
+    """Sweep as often as it takes to look through all batches."""
+    for _ in range(4):
+        await sweep(world.shop)
+
+
+def named(settings: Settings, batch_id: str) -> set[str]:
+    text = " ".join(path.read_text() for path in stored(settings, batch_id))
+    return {name for name in ("ben", "clara", "dora") if name in text}
