@@ -1,7 +1,6 @@
 """Batches are forgotten: by hand once they have ended, by age, and whom they name of the erased as far as can be."""
 
 import json
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -13,31 +12,13 @@ from arq.connections import ArqRedis
 
 from config.settings import Settings
 from tests.support.batches import World
-from tests.support.door import front_door
+from tests.support.door import ask
 from tests.support.waiting import until
-from tests.support.workshop import workshop
 from worker.enrollment.record import SpeakerId
 from worker.store import keys
 from worker.store.batches import State
 from worker.store.listing import Wanted
 from worker.sweep import sweep
-
-
-@pytest.fixture
-async def door(settings: Settings) -> AsyncIterator[aiohttp.ClientSession]:
-    async with front_door(settings) as http:
-        yield http
-
-
-@pytest.fixture
-async def world(settings: Settings, redis: ArqRedis) -> AsyncIterator[World]:
-    async with workshop(settings) as shop:
-        yield World.of(shop, redis)
-
-
-async def ask(door: aiohttp.ClientSession, method: str, path: str, **request: Any) -> tuple[int, dict[str, Any]]:
-    async with door.request(method, path, **request) as answer:
-        return answer.status, await answer.json() if answer.content_type.endswith("json") else {}
 
 
 async def handed_in(door: aiohttp.ClientSession, rows: list[dict[str, Any]]) -> str:

@@ -2,7 +2,6 @@
 
 import asyncio
 import io
-from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
@@ -21,7 +20,6 @@ from webhook.preference import wait_of
 from webhook.room import utc_now
 from worker.enrollment.facts import SampleReady, SampleRejected
 from worker.enrollment.record import RecordingId, SpeakerId
-from worker.enrollment.steps import Policy
 from worker.store.status import StatusStore
 
 _AT_ONCE_S = 5.0  # of 30 that were asked for: somebody was woken
@@ -77,10 +75,8 @@ class Here:
 
 
 @pytest.fixture
-async def here(settings: Settings, redis: ArqRedis, tmp_path: Path) -> AsyncIterator[Here]:
-    store = StatusStore(redis, account=settings.account, policy=Policy(), events_kept=1000)
-    async with front_door(settings) as door:
-        yield Here(door, store, tmp_path)
+def here(door: aiohttp.ClientSession, store: StatusStore, tmp_path: Path) -> Here:
+    return Here(door, store, tmp_path)
 
 
 async def test_it_is_answered_once_each_recording_is_measured(here: Here) -> None:
@@ -152,8 +148,7 @@ async def test_an_upload_waits_too(here: Here) -> None:
     assert await waits == "ready"
 
 
-async def test_a_door_that_closes_answers_who_waits(settings: Settings, redis: ArqRedis, tmp_path: Path) -> None:
-    store = StatusStore(redis, account=settings.account, policy=Policy(), events_kept=1000)
+async def test_a_door_that_closes_answers_who_waits(settings: Settings, store: StatusStore, tmp_path: Path) -> None:
     async with asyncio.timeout(_AT_ONCE_S), AsyncExitStack() as stack:
         async with front_door(settings) as door:
             url = str(door._base_url)  # noqa: SLF001 -- aiohttp keeps it to itself
