@@ -10,11 +10,9 @@ Files are streamed, never read whole. Every failure is a `CommandError`: the fro
 
 import asyncio
 import math
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from datetime import datetime
-from itertools import islice
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -22,12 +20,12 @@ from urllib.parse import quote
 import aiohttp
 
 from voxroll.batching import Batching
-from voxroll.documents import Speaker, Standing
+from voxroll.documents import Speaker
 from voxroll.door import once
 from voxroll.failure import CommandError
-from voxroll.told import Told, read
+from voxroll.listing import Listing, speaker_of
+from voxroll.told import Told
 
-_LOOKED_UP = 500  # speakers in one request
 _POLL_S = (0.15, 2.0)  # first and longest pause between two looks at a speaker
 
 
@@ -48,7 +46,7 @@ class Outcome:
         return self.speaker is not None and self.speaker.enrollment_complete
 
 
-class Client(Batching, Told):
+class Client(Batching, Listing, Told):
     """Speaks to one front door; use it as `async with Client() as voxroll`."""
 
     async def enroll(
@@ -75,7 +73,7 @@ class Client(Batching, Told):
         if files:
             headers = once() | _waiting(end_s - loop.time())
             document = await self._upload(speaker_id, files, batch=batch, headers=headers)
-        return _speaker(document)
+        return speaker_of(document)
 
     async def enroll_many(
         self,
@@ -134,65 +132,20 @@ class Client(Batching, Told):
 
     async def speaker(self, speaker_id: str) -> Speaker:
         """What is known of one speaker; `CommandError` with code `speaker_unknown` where nothing is."""
-        return _speaker(await self.ask("GET", f"/v1/speakers/{quote(speaker_id, safe='')}"))
-
-    async def speakers(
-        self,
-        *,
-        state: str | None = None,
-        quality: str | None = None,
-        batch: str | None = None,
-        changed_after: datetime | None = None,
-        changed_before: datetime | None = None,
-    ) -> AsyncIterator[Speaker]:
-        """All speakers that fit each condition given, newest change first, page by page."""
-        wanted = {
-            "state": state,
-            "quality": quality,
-            "batch": batch,
-            "changedAfter": changed_after and changed_after.isoformat(),
-            "changedBefore": changed_before and changed_before.isoformat(),
-        }
-        params = {"limit": "100"} | {name: value for name, value in wanted.items() if value}
-        while True:
-            page = await self.ask("GET", "/v1/speakers", params=params)
-            for document in page["speakers"]:
-                yield _speaker(document)
-            if not page.get("next"):
-                return
-            params["cursor"] = str(page["next"])
-
-    async def roster(self, *, min_quality: str = "Poor", batch: str | None = None) -> list[str]:
-        """Ids of all who are enrolled: identify takes each of them now; of those of a `batch`, where one is named."""
-        params = {"limit": "500", "minQuality": min_quality} | ({"batch": batch} if batch else {})
-        ids = list[str]()
-        while True:
-            page = await self.ask("GET", "/v1/roster", params=params)
-            ids += page["speakerIds"]
-            if not page.get("next"):
-                return list(dict.fromkeys(ids))
-            params["cursor"] = str(page["next"])
-
-    async def standings(self, speaker_ids: Iterable[str]) -> AsyncIterator[Standing]:
-        """How those of the speakers stand that are known, some hundreds in one request."""
-        for asked in batched(speaker_ids, _LOOKED_UP):
-            body = {"speakerIds": asked}  # without an Idempotency-Key: nothing changes, and answers needn't be kept
-            found = await self.patiently(lambda: self.ask_once("POST", "/v1/lookup", json=body))  # noqa: B023
-            for document in found["speakers"]:
-                yield read(Standing, document)
+        return speaker_of(await self.ask("GET", f"/v1/speakers/{quote(speaker_id, safe='')}"))
 
     async def erase(self, speaker_id: str) -> Speaker:
         """Forget a speaker for good: audio, enrollment and record; whoever is erased is never enrolled again."""
-        return _speaker(await self.ask("DELETE", f"/v1/speakers/{quote(speaker_id, safe='')}"))
+        return speaker_of(await self.ask("DELETE", f"/v1/speakers/{quote(speaker_id, safe='')}"))
 
     async def retry(self, speaker_id: str) -> Speaker:
         """Try once more what failed for a reason that may have passed; `nothing_to_retry` where nothing did."""
-        return _speaker(await self.ask("POST", f"/v1/speakers/{quote(speaker_id, safe='')}/retry"))
+        return speaker_of(await self.ask("POST", f"/v1/speakers/{quote(speaker_id, safe='')}/retry"))
 
     async def decide(self, speaker_id: str, recording_id: str, *, accept: bool) -> Speaker:
         """Have a held sample handed in, or never."""
         path = f"/v1/speakers/{quote(speaker_id, safe='')}/recordings/{quote(recording_id, safe='')}"
-        return _speaker(await self.ask("POST", f"{path}/{'accept' if accept else 'reject'}"))
+        return speaker_of(await self.ask("POST", f"{path}/{'accept' if accept else 'reject'}"))
 
     async def watch(self, speaker_id: str) -> AsyncIterator[Speaker]:
         """The speaker now and again, ever less often, until nothing more is under way."""
@@ -232,20 +185,9 @@ async def _each(orders: AsyncIterable[Order] | Iterable[Order]) -> AsyncIterator
             yield order
 
 
-def batched(items: Iterable[str], size: int) -> Iterator[list[str]]:
-    """Items, so many at a time."""
-    rest = iter(items)
-    while some := list(islice(rest, size)):
-        yield some
-
-
 def _waiting(wait_s: float) -> dict[str, str]:
     """The header that asks the front door to wait with its answer."""
     return {"Prefer": f"wait={math.ceil(wait_s)}"} if wait_s > 0 else {}
-
-
-def _speaker(document: dict[str, Any]) -> Speaker:
-    return read(Speaker, document)
 
 
 def open_recording(file: Path) -> Any:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from webhook import batches, enrollments, schemas, speakers
+from webhook import batch_requests, batch_schemas, enrollments, schemas, speakers
 from webhook.operation import JSON, LIMIT, TEXT, TIME, Operation
 from webhook.preference import WAIT_MOST_S
 from worker.contract.speaker import SpeakerDocument
@@ -108,8 +108,8 @@ BATCHES = (
         path="/v1/batches",
         name="addBatch",
         summary="Hand in many rows, as JSON or as a manifest; the same again is the same batch.",
-        takes={JSON: batches.Rows, "multipart/form-data": schemas.BatchUpload},
-        answers={200: schemas.Batch, 202: schemas.Batch, 408: _P, 413: _P, 415: _P},
+        takes={JSON: batch_requests.Rows, "multipart/form-data": batch_schemas.BatchUpload},
+        answers={200: batch_schemas.Batch, 202: batch_schemas.Batch, 408: _P, 413: _P, 415: _P},
     ),
     Operation(
         verb="get",
@@ -117,14 +117,14 @@ BATCHES = (
         name="listBatches",
         summary="Batches, the newest first.",
         query=(("limit", LIMIT | {"maximum": 100}), ("cursor", {"type": "string", "pattern": "^[0-9]{1,9}$"})),
-        answers={200: schemas.BatchesPage, 422: _P},
+        answers={200: batch_schemas.BatchesPage, 422: _P},
     ),
     Operation(
         verb="get",
         path=_ONE_BATCH,
         name="getBatch",
         summary="How a batch gets on.",
-        answers={200: schemas.Batch, 404: _P},
+        answers={200: batch_schemas.Batch, 404: _P},
     ),
     Operation(
         verb="delete",
@@ -139,8 +139,8 @@ BATCHES = (
             path=f"{_ONE_BATCH}:{what}",
             name=f"{what}Batch",
             summary=says,
-            takes={JSON: batches.Bounds} if what == "resume" else None,
-            answers={202: schemas.Batch, 404: _P, 408: _P, 413: _P},
+            takes={JSON: batch_requests.Bounds} if what == "resume" else None,
+            answers={202: batch_schemas.Batch, 404: _P, 408: _P, 413: _P},
         )
         for what, says in (
             ("pause", "Take no more rows in for now."),
