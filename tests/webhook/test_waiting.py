@@ -70,7 +70,8 @@ class Here:
 
     async def rejected(self, speaker_id: str, recording_id: RecordingId) -> None:
         message = "4.0 s, 6 s needed; hand in a longer one"
-        fact = SampleRejected(at=utc_now(), recording_id=recording_id, code="too_short", message=message)
+        measured = {"value": 4.0, "limit": 6.0}
+        fact = SampleRejected(at=utc_now(), recording_id=recording_id, code="too_short", message=message, **measured)
         await self._store.apply(SpeakerId(speaker_id), fact)
 
 
@@ -91,6 +92,7 @@ async def test_it_is_answered_once_each_recording_is_measured(here: Here) -> Non
     found, not_found = told["samples"]
     assert (found["state"], found["recipe"]["endS"], found["measures"]["speechS"]) == ("ready", 15.0, 14.0)
     assert (not_found["code"], not_found["message"]) == ("too_short", "4.0 s, 6 s needed; hand in a longer one")
+    assert (not_found["value"], not_found["limit"]) == (4.0, 6.0)
 
 
 async def test_what_others_handed_in_is_not_waited_for(here: Here) -> None:
