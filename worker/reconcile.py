@@ -6,6 +6,7 @@ list. What none of them tells stays open, is asked again later, and is set aside
 """
 
 import asyncio
+from contextlib import suppress
 from datetime import timedelta
 
 import structlog
@@ -13,7 +14,7 @@ import structlog
 from config.points import point
 from worker.api.governor import Turn
 from worker.contract.callback import EnrollmentStatus, ErrorBody, parse, read_result
-from worker.enrollment.errors import RequestError, RetryLaterError
+from worker.enrollment.errors import RecordNewerError, RequestError, RetryLaterError
 from worker.enrollment.facts import Answered, EnrollmentSeen, Fact
 from worker.enrollment.record import (
     Attempt,
@@ -100,8 +101,9 @@ async def look_through(shop: Workshop, page: int, *, worth: int, turn: Turn) -> 
         record = records.get(SpeakerId(status.speaker_id))
         facts = _by_list(shop, record, status) if record and is_before(record.era, asked) else []
         if facts:
-            settled += 1
-            await shop.tell(SpeakerId(status.speaker_id), *facts)
+            with suppress(RecordNewerError):  # a job of its own looks it up and says so
+                await shop.tell(SpeakerId(status.speaker_id), *facts)
+                settled += 1
     if page < listed.total_pages < worth:
         await shop.queue.put([jobs.look_through(shop.queue.account, page + 1, worth=worth, turn=turn)])
     return f"{settled} settled"

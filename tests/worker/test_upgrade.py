@@ -16,11 +16,13 @@ from tests.support.provider import Provider
 from tests.support.serving import serving
 from tests.support.workshop import prepared, workshop
 from worker import functions
+from worker.api.governor import Turn
 from worker.enrollment.errors import RecordNewerError
 from worker.enrollment.facts import GoalSet
 from worker.enrollment.record import Goal, RecordingId, SpeakerId
 from worker.enrollment.states import SampleState, sample_state
 from worker.queue.running import NotYet
+from worker.reconcile import look_through
 from worker.store import keys
 from worker.store.codec import packed
 from worker.store.fields import read_fields
@@ -32,8 +34,13 @@ WHO, OTHER, SAMPLE = SpeakerId("anna"), SpeakerId("ben"), RecordingId("r1")
 
 
 @pytest.fixture
-async def shop(settings: Settings) -> AsyncIterator[Workshop]:
-    async with serving(Provider().app()) as url:
+def provider() -> Provider:
+    return Provider(manner="accept_cut")
+
+
+@pytest.fixture
+async def shop(settings: Settings, provider: Provider) -> AsyncIterator[Workshop]:
+    async with serving(provider.app()) as url:
         api = settings.api.model_copy(update={"base_url": url})
         async with workshop(settings.model_copy(update={"api": api})) as one:
             yield one
@@ -83,6 +90,19 @@ async def test_the_sweep_goes_on_with_the_others(redis: ArqRedis, shop: Workshop
     await sweep(replace(shop, now=lambda: now() + timedelta(hours=25)))  # both are to be given up
     assert await kept(redis, shop, WHO) == blob
     assert sample_state((await shop.store.get(OTHER)).record.sample(SAMPLE)) is SampleState.PARKED
+
+
+async def test_a_page_of_the_list_settles_the_others(redis: ArqRedis, shop: Workshop, provider: Provider) -> None:
+    for speaker_id in (WHO, OTHER):
+        await prepared(shop, speaker_id, SAMPLE)
+        await submit(shop, speaker_id)
+        provider.work(0)
+    blob = await made_newer(redis, shop, WHO)
+    now = shop.now
+    then = replace(shop, now=lambda: now() + timedelta(minutes=3))
+    assert await look_through(then, 1, worth=2, turn=Turn.FINISH) == "1 settled"
+    assert await kept(redis, shop, WHO) == blob
+    assert sample_state((await shop.store.get(OTHER)).record.sample(SAMPLE)) is SampleState.APPLIED
 
 
 async def test_the_front_door_shows_it_and_asks_to_come_back_for_the_rest(redis: ArqRedis, shop: Workshop) -> None:
