@@ -127,7 +127,7 @@ class Client(Batching, Told):
         """What is known of one speaker; `CommandError` with code `speaker_unknown` where nothing is."""
         return _speaker(await self.ask("GET", f"/v1/speakers/{quote(speaker_id, safe='')}"))
 
-    async def speakers(
+    async def speakers(  # noqa: PLR0913 -- one for each condition
         self,
         *,
         state: str | None = None,
@@ -135,14 +135,25 @@ class Client(Batching, Told):
         batch: str | None = None,
         changed_after: datetime | None = None,
         changed_before: datetime | None = None,
+        oldest_first: bool = False,
     ) -> AsyncIterator[Speaker]:
-        """All speakers that fit each condition given, newest change first, page by page."""
+        """All speakers that fit each condition given, newest change first, page by page.
+
+        Args:
+            state: where they stand.
+            quality: of their enrollment.
+            batch: that handed them in.
+            changed_after: their last change is later.
+            changed_before: it is earlier.
+            oldest_first: who changes meanwhile comes again instead of being missed.
+        """
         wanted = {
             "state": state,
             "quality": quality,
             "batch": batch,
             "changedAfter": changed_after and changed_after.isoformat(),
             "changedBefore": changed_before and changed_before.isoformat(),
+            "order": "oldest" if oldest_first else None,
         }
         params = {"limit": "100"} | {name: value for name, value in wanted.items() if value}
         while True:
