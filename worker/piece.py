@@ -133,6 +133,6 @@ def _existing(known: Record | None, plan: Plan) -> Refusal | None:
 
 def _problem(row: Row | BadRow, number: int, refusal: Refusal) -> Problem:
     if isinstance(row, BadRow):
-        return Problem(number, refusal.fate, row.line, None, None, refusal.code, refusal.message)
+        return Problem(number, refusal.fate, row.line, row.speaker_id, row.ref, refusal.code, refusal.message)
     told = Problem(number, refusal.fate, row.line, row.speaker_id, row.ref, refusal.code, refusal.message)
     return told.without_name() if refusal.code == "speaker_erased" else told

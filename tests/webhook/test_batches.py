@@ -98,13 +98,13 @@ async def test_a_manifest_is_fed_from_its_folder_and_reported(door: aiohttp.Clie
     for name in ("a.wav", "b.wav"):
         world.recording(name)
     rows = ["id,file,consent,ref", "anna,a.wav,yes,1", "ben,b.wav,,2", "clara,c.wav,,3", "dora,a.wav,no,4"]
-    text = "\n".join([*rows, "ben,a.wav,,2b", "edgar,,,5", ""])
+    text = "\n".join([*rows, "ben,a.wav,,2b", ",,,5", "felix,a.wav,maybe,6", ""])
     status, made = await upload(door, text, folder=str(world.folder), quality="Good", until="2030-01-01T06:00:00Z")
     assert (status, made["goal"]["quality"], made["manifest"]["kind"]) == (202, "Good", "csv")
     await world.settled(made["batchId"])
     _, done = await ask(door, "GET", f"/v1/batches/{made['batchId']}")
     assert done["state"] == "completed_with_errors"
-    assert done["rows"] == {"total": 6, "read": 6, "taken": 3, "bad": 2, "skipped": 0, "blocked": 1}
+    assert done["rows"] == {"total": 7, "read": 7, "taken": 3, "bad": 3, "skipped": 0, "blocked": 1}
     assert (sum(done["speakers"].values()), done["speakers"]["failed"]) == (2, 2)
     told = await lines(door, f"/v1/batches/{made['batchId']}/report.jsonl")
     found = [(one["speakerId"], one["state"], one["line"], one["ref"], one["reasons"][0]["code"]) for one in told]
@@ -113,11 +113,12 @@ async def test_a_manifest_is_fed_from_its_folder_and_reported(door: aiohttp.Clie
         ("ben", "failed", None, "2; 2b", "silent"),
         ("clara", "bad", 4, "3", "not_found"),
         ("dora", "blocked", 5, "4", "no_consent"),
-        (None, "bad", 7, None, "bad_row"),
+        (None, "bad", 7, "5", "bad_row"),
+        ("felix", "bad", 8, "6", "bad_row"),
     ]
     async with door.get(f"/v1/batches/{made['batchId']}/report.csv") as answer:
         table = list(csv.DictReader(io.StringIO(await answer.text())))
-    assert [row["speakerId"] for row in table][2:] == ["clara", "dora", ""]
+    assert [row["speakerId"] for row in table][2:] == ["clara", "dora", "", "felix"]
     assert table[2] | {"reasons": ""} == {
         "speakerId": "clara",
         "state": "bad",
