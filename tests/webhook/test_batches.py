@@ -101,6 +101,7 @@ async def test_a_manifest_is_fed_from_its_folder_and_reported(door: aiohttp.Clie
     text = "\n".join([*rows, "ben,a.wav,,2b", ",,,5", "felix,a.wav,maybe,6", ""])
     status, made = await upload(door, text, folder=str(world.folder), quality="Good", until="2030-01-01T06:00:00Z")
     assert (status, made["goal"]["quality"], made["manifest"]["kind"]) == (202, "Good", "csv")
+    assert made["name"] == "calls.csv"
     await world.settled(made["batchId"])
     _, done = await ask(door, "GET", f"/v1/batches/{made['batchId']}")
     assert done["state"] == "completed_with_errors"
