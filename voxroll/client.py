@@ -175,6 +175,43 @@ class Client(Batching, Told):
                 return list(dict.fromkeys(ids))
             params["cursor"] = str(page["next"])
 
+    async def shortlist(  # noqa: PLR0913 -- one for each condition
+        self,
+        recording: str,
+        *,
+        channel: int | None = None,
+        limit: int = 50,
+        min_quality: str = "Poor",
+        batch: str | None = None,
+        timeout_s: float | None = None,
+    ) -> list[str]:
+        """Ids of those who may be the people in a recording, the likeliest first: the ones to ask identify about.
+
+        Args:
+            recording: absolute path or URL, as the front door reaches it.
+            channel: from 0; every one without it.
+            limit: at most so many ids.
+            min_quality: of their enrollments.
+            batch: that handed them in.
+            timeout_s: longest wait.
+
+        Raises:
+            CommandError: the recording will not do.
+            TimeoutError: it took longer.
+        """
+        asked = {"limit": str(limit), "minQuality": min_quality} | ({"batch": batch} if batch else {})
+        made = await self.ask("POST", "/v1/shortlists", json={"recording": recording, "channel": channel})
+        pause_s, longest_s = _POLL_S
+        async with asyncio.timeout(timeout_s):
+            while True:
+                found = await self.ask("GET", f"/v1/shortlists/{made['shortlistId']}", params=asked)
+                if found["state"] == "failed":
+                    raise CommandError(found["code"], found["message"])
+                if found["state"] == "done":
+                    return list(found["speakerIds"])
+                await asyncio.sleep(pause_s)
+                pause_s = min(pause_s * 1.5, longest_s)
+
     async def standings(self, speaker_ids: Iterable[str]) -> AsyncIterator[Standing]:
         """How those of the speakers stand that are known, some hundreds in one request."""
         for asked in batched(speaker_ids, _LOOKED_UP):

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from webhook import batches, enrollments, schemas, speakers
+from webhook import batches, enrollments, schemas, shortlists, speakers
 from webhook.operation import JSON, LIMIT, TIME, Operation
 from worker.contract.speaker import SpeakerDocument
 from worker.enrollment.record import Quality
@@ -55,6 +55,26 @@ SPEAKERS = (
             ("cursor", {"type": "string", "pattern": "^[0-9]{1,16}-.*$"}),
         ),
         answers={200: schemas.Roster, 422: _P},
+    ),
+    Operation(
+        verb="post",
+        path="/v1/shortlists",
+        name="addShortlist",
+        summary="Have a recording listened to: who of all may be the people in it; it is forgotten at once.",
+        takes={JSON: shortlists.NewShortlist},
+        answers={200: schemas.Shortlist, 202: schemas.Shortlist, 403: _P, 404: _P, 408: _P, 413: _P, 422: _P},
+    ),
+    Operation(
+        verb="get",
+        path="/v1/shortlists/{shortlist_id}",
+        name="getShortlist",
+        summary="Ids for one call of identify, the likeliest first; there for ten minutes.",
+        query=(
+            ("minQuality", _enum(*Quality)),
+            ("batch", {"type": "string", "pattern": "^[a-zA-Z0-9_.-]{1,64}$"}),
+            ("limit", LIMIT),
+        ),
+        answers={200: schemas.Shortlist, 404: _P, 422: _P},
     ),
     Operation(
         verb="post",

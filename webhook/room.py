@@ -21,6 +21,7 @@ from worker.store.events import Bell, EventLog
 from worker.store.journal import Journal
 from worker.store.manifests import Manifests
 from worker.store.objects import ObjectStore
+from worker.store.shortlists import Shortlists
 from worker.store.status import StatusStore
 
 
@@ -49,6 +50,7 @@ class Room:
     batches: Batches
     manifests: Manifests
     keys: ApiKeys
+    shortlists: Shortlists
     closing: asyncio.Event = field(default_factory=asyncio.Event)
     now: Callable[[], datetime] = utc_now
 

@@ -22,7 +22,16 @@ from worker.store.apikeys import ApiKeys, Scope, made
 _UNDESCRIBED = {("get", "/openapi.json"), ("get", "/docs"), ("get", "/metrics")}
 _EXAMPLES = 15  # of each operation
 # Schemas can't say what is no source, no URL or no type of event: such data may be refused.
-_JUDGED_FURTHER = ("enroll", "listEvents", "triggerEvent", "addEndpoint", "replayEvents", "listSpeakers", "addBatch")
+_JUDGED_FURTHER = (
+    "enroll",
+    "listEvents",
+    "triggerEvent",
+    "addEndpoint",
+    "replayEvents",
+    "listSpeakers",
+    "addBatch",
+    "addShortlist",
+)
 _CONFIGURATION = """
 [auth.openapi.key]
 bearer = "{key}"

@@ -4,6 +4,7 @@ import asyncio
 import json
 import sys
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -44,19 +45,26 @@ def retry(
         raise typer.Exit(int(Exit.NOTHING))
 
 
-def roster(
+def roster(  # noqa: PLR0913  (one argument per option of the command)
     *,
     complete: Annotated[
         bool, typer.Option("--complete/--every", help="Only who is sure to be accepted by identify; or everybody.")
     ] = True,
     min_quality: Annotated[str, typer.Option(help=f"At least: {', '.join(QUALITIES)}.")] = "Poor",
     limit_per_call: Annotated[int, typer.Option(min=0, help="Lines of so many ids, with commas; 0: an id a line.")] = 0,
+    recording: Annotated[
+        str, typer.Option(help="Only who may be the people in it, the likeliest first, up to 50: a file or a URL.")
+    ] = "",
     batch: BatchOption = "",
     as_json: JsonOption = False,
 ) -> None:
     """Print the ids of who is enrolled, as identify takes them. Exit code 9 if there is nobody."""
     least = QUALITIES.index(known(min_quality, QUALITIES, "min-quality") or QUALITIES[0])
-    ids = asyncio.run(_ids(complete=complete, least=least, batch=batch))
+    if recording:
+        source = recording if "://" in recording else str(Path(recording).absolute())
+        ids = asyncio.run(_shortlist(source, min_quality=QUALITIES[least], batch=batch))
+    else:
+        ids = asyncio.run(_ids(complete=complete, least=least, batch=batch))
     size = limit_per_call or 1
     calls = [ids[at : at + size] for at in range(0, len(ids), size)]
     if as_json:
@@ -109,6 +117,11 @@ async def _ids(*, complete: bool, least: int, batch: str) -> list[str]:
             if QUALITIES.index(one.enrollment_quality) >= least
         ]
         return sorted(found)
+
+
+async def _shortlist(source: str, *, min_quality: str, batch: str) -> list[str]:
+    async with Client() as client:
+        return await client.shortlist(source, min_quality=min_quality, batch=batch or None)
 
 
 async def _export(batch: str) -> None:
