@@ -69,8 +69,9 @@ app.command(rich_help_panel=_WORK)(told(enroll.enroll))
 for _many in (plan.plan, run.run, rollback.rollback, many.retry, many.roster, many.export, migrate.migrate):
     app.command(rich_help_panel=_WORK)(told(_many))
 _batches.command("list")(told(batches.list_))
-for _batch in (batches.show, batches.pause, batches.resume, batches.cancel, batches.forget, batches.report):
+for _batch in (batches.show, batches.pause, batches.resume, batches.cancel, batches.forget):
     _batches.command()(told(_batch))
+_batches.command()(told(batches.report))
 app.add_typer(_batches, name="batches", rich_help_panel=_WORK)
 app.command(rich_help_panel=_WORK)(told(status.status))
 app.command(rich_help_panel=_WORK)(told(why.why))

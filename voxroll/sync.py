@@ -62,6 +62,10 @@ class SyncClient:
         """As `Client.erase`."""
         return self._run(self._client.erase(speaker_id))
 
+    def shortlist(self, recording: str, *, limit: int = 50, timeout_s: float | None = None) -> list[str]:
+        """As `Client.shortlist`."""
+        return self._run(self._client.shortlist(recording, limit=limit, timeout_s=timeout_s))
+
     def events(
         self, *types: str, speaker: str = "", after: str = "", since: datetime | None = None, full: bool = False
     ) -> Iterator[Event]:

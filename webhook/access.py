@@ -19,9 +19,9 @@ KEY_ID: web.RequestKey[str] = web.RequestKey("key_id", str)  # whose request it 
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 _OPEN = frozenset({"/healthz", "/readyz", "/metrics", "/v1/event-types", "/openapi.json", "/docs"})
 _WEBHOOK_URL = ("POST", "/v1/callbacks/{callback_id}")  # its last part is a token, which is its own proof
-_READ = ("/v1/speakers", "/v1/roster", "/v1/events", "/v1/batches")
+_READ = ("/v1/speakers", "/v1/roster", "/v1/shortlists", "/v1/events", "/v1/batches")
 _TRACE = "/trace"  # tells of callbacks and endpoints
-_ENROLL = ("/v1/enrollments", "/v1/batches")
+_ENROLL = ("/v1/enrollments", "/v1/batches", "/v1/shortlists")  # all of them may have a recording fetched
 _LOOKUP = ("POST", "/v1/lookup")  # asks, and changes nothing
 _UNAUTHORIZED, _FORBIDDEN = 401, 403
 

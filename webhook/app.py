@@ -19,6 +19,7 @@ from webhook import (
     reports,
     rollback,
     roster,
+    shortlists,
     speakers,
     trace,
 )
@@ -40,6 +41,7 @@ from worker.store.journal import Journal
 from worker.store.manifests import Manifests
 from worker.store.objects import ObjectStore
 from worker.store.policy import policy_of
+from worker.store.shortlists import Shortlists
 from worker.store.status import StatusStore
 
 _ONE_BATCH = "/v1/batches/{batch_id:[^/:]+}"  # what is done to one is named behind a colon
@@ -77,6 +79,8 @@ def create_app(settings: Settings, *, renew_s: float = RENEW_S) -> web.Applicati
             web.get("/v1/batches/{batch_id}/report.jsonl", reports.report_jsonl),
             web.get("/v1/batches/{batch_id}/rerun.jsonl", reports.rerun_jsonl),
             web.post("/v1/lookup", speakers.lookup),
+            web.post("/v1/shortlists", shortlists.add),
+            web.get("/v1/shortlists/{shortlist_id}", shortlists.one),
             web.get("/v1/events", events.events),
             web.post("/v1/events", events.trigger),
             web.get("/v1/events/{event_id}", events.one),
@@ -148,4 +152,5 @@ def _furnished(settings: Settings, redis: ArqRedis) -> Room:
         batches=Batches(redis, account=account, events_kept=retention.events),
         manifests=Manifests(objects, account=account),
         keys=ApiKeys(redis, account=account),
+        shortlists=Shortlists(redis, account=account),
     )

@@ -9,6 +9,7 @@ import hashlib
 import json
 import tempfile
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -30,6 +31,7 @@ from worker.store.batches import OnExisting, Plan
 _LIMIT = 4 * 1024 * 1024
 _MOST_ROWS = 20_000
 _ID_HEX = 20
+_LONGEST_NAME = 100
 
 
 class _Wire(BaseModel):
@@ -46,7 +48,7 @@ class Bounds(_Wire):
 class Options(Bounds):
     """How the rows are to be dealt with."""
 
-    name: Annotated[str, Field(max_length=100)] = ""
+    name: Annotated[str, Field(max_length=_LONGEST_NAME)] = ""
     on_existing: OnExisting = OnExisting.AUGMENT
     goal: GoalRequest | None = None
 
@@ -109,7 +111,13 @@ async def _uploaded(request: web.Request, stack: AsyncExitStack) -> tuple[Option
     path, sha256, name = found
     kind = await asyncio.to_thread(manifest.kind_of, path, name=name or "manifest")
     size = path.stat().st_size
-    return options, _plan(request.app[ROOM], options, sha256=sha256, kind=kind, size=size, folder=folder), path
+    made = _plan(request.app[ROOM], options, sha256=sha256, kind=kind, size=size, folder=folder)
+    return options, made if options.name else replace(made, name=_shown(name) or made.name), path
+
+
+def _shown(filename: str) -> str:
+    """What people call a manifest that was given no name; it tells batches apart for nobody else."""
+    return "".join(one for one in filename if one.isprintable())[:_LONGEST_NAME].strip()
 
 
 def _folder(text: str) -> str:

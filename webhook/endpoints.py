@@ -1,6 +1,7 @@
 """`/v1/endpoints`: where events are posted to. A secret is shown when it is made, and never again."""
 
 import base64
+import ipaddress
 import secrets as random
 from collections.abc import Callable
 from dataclasses import replace
@@ -60,6 +61,8 @@ async def add(request: web.Request) -> web.Response:
     room = request.app[ROOM]
     wanted = NewEndpoint.model_validate_json(await read_body(request, limit=_LIMIT))
     _check_url(wanted.url)
+    if not room.settings.endpoints.allow_private:
+        _check_host(urlsplit(wanted.url).hostname or "")
     if sum(map(len, await room.endpoints.all())) >= _MOST:
         raise RequestError("too_many_endpoints", f"{_MOST} are allowed; remove one first", status=409)
     made = Endpoint(
@@ -217,6 +220,20 @@ def _check_url(url: str) -> None:
         raise RequestError(
             "invalid_request", "url: an absolute http or https URL without a password is needed", status=422
         )
+
+
+def _check_host(host: str) -> None:
+    """Refuse what is plainly not public now instead of at each delivery, where the address of every name is checked."""
+    try:
+        is_private = not ipaddress.ip_address(host.partition("%")[0]).is_global
+    except ValueError:
+        is_private = host == "localhost" or host.endswith(".localhost")
+    if is_private:
+        message = (
+            f"{host} is not reached from the internet, and events are posted to public addresses only; "
+            "VOXROLL_ENDPOINTS_ALLOW_PRIVATE=true allows others, `voxroll listen --forward-to` needs no endpoint"
+        )
+        raise RequestError("forbidden_address", message, status=422)
 
 
 def _new_secret() -> str:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from webhook import batch_requests, batch_schemas, enrollments, schemas, speakers
+from webhook import batch_requests, batch_schemas, enrollments, schemas, shortlists, speakers
 from webhook.operation import JSON, LIMIT, TEXT, TIME, Operation
 from webhook.preference import WAIT_MOST_S
 from worker.contract.speaker import SpeakerDocument
@@ -37,13 +37,14 @@ SPEAKERS = (
         verb="get",
         path="/v1/speakers",
         name="listSpeakers",
-        summary="Speakers, the latest change first.",
+        summary="Speakers by their last change, the latest first; from the oldest on none is missed.",
         query=(
             ("state", _enum(*SpeakerState)),
             ("quality", _enum(*Quality)),
             ("batch", {"type": "string", "pattern": "^[a-zA-Z0-9_.-]{1,64}$"}),
             ("changedAfter", TIME),
             ("changedBefore", TIME),
+            ("order", _enum(*speakers.Order)),
             ("limit", LIMIT),
             ("cursor", {"type": "string", "pattern": "^[0-9]{1,16}-.*$"}),
         ),
@@ -61,6 +62,26 @@ SPEAKERS = (
             ("cursor", {"type": "string", "pattern": "^[0-9]{1,16}-.*$"}),
         ),
         answers={200: schemas.Roster, 422: _P},
+    ),
+    Operation(
+        verb="post",
+        path="/v1/shortlists",
+        name="addShortlist",
+        summary="Have a recording listened to: who of all may be the people in it; it is forgotten at once.",
+        takes={JSON: shortlists.NewShortlist},
+        answers={200: schemas.Shortlist, 202: schemas.Shortlist, 403: _P, 404: _P, 408: _P, 413: _P, 422: _P},
+    ),
+    Operation(
+        verb="get",
+        path="/v1/shortlists/{shortlist_id}",
+        name="getShortlist",
+        summary="Ids for one call of identify, the likeliest first; there for ten minutes.",
+        query=(
+            ("minQuality", _enum(*Quality)),
+            ("batch", {"type": "string", "pattern": "^[a-zA-Z0-9_.-]{1,64}$"}),
+            ("limit", LIMIT),
+        ),
+        answers={200: schemas.Shortlist, 404: _P, 422: _P},
     ),
     Operation(
         verb="post",

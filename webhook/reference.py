@@ -1,5 +1,6 @@
 """An OpenAPI document as one page to read: no script, nothing fetched."""
 
+import re
 from html import escape
 from typing import Any
 
@@ -21,7 +22,7 @@ def page(document: dict[str, Any]) -> str:
         _operation(verb, path, one) for path, verbs in document["paths"].items() for verb, one in verbs.items()
     ]
     hooks = [
-        f"<tr><td><code>{escape(kind)}</code></td><td>{escape(one['post']['summary'])}</td></tr>"
+        f"<tr><td><code>{escape(kind)}</code></td><td>{_prose(one['post']['summary'])}</td></tr>"
         for kind, one in document["webhooks"].items()
     ]
     schemas = [_schema(name, one) for name, one in document["components"]["schemas"].items()]
@@ -45,14 +46,19 @@ def _operation(verb: str, path: str, one: dict[str, Any]) -> str:
         for kind, content in one.get("requestBody", {}).get("content", {}).items()
     ]
     answers = [
-        f"<tr><td>{status}</td><td>{escape(answer['description'])}</td><td>{_bodies(answer)}</td></tr>"
+        f"<tr><td>{status}</td><td>{_prose(answer['description'])}</td><td>{_bodies(answer)}</td></tr>"
         for status, answer in one["responses"].items()
     ]
     return (
-        f"<details><summary><b>{verb.upper()}</b><code>{escape(path)}</code> {escape(one['summary'])}</summary>"
-        f"<p>{escape(one.get('description', ''))}</p><table>{''.join(parameters + bodies)}</table><hr>"
+        f"<details><summary><b>{verb.upper()}</b><code>{escape(path)}</code> {_prose(one['summary'])}</summary>"
+        f"<p>{_prose(one.get('description', ''))}</p><table>{''.join(parameters + bodies)}</table><hr>"
         f"<table>{''.join(answers)}</table></details>"
     )
+
+
+def _prose(text: str) -> str:
+    """Text with code between backticks."""
+    return re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(text))
 
 
 def _bodies(answer: dict[str, Any]) -> str:
@@ -62,10 +68,10 @@ def _bodies(answer: dict[str, Any]) -> str:
 def _schema(name: str, one: dict[str, Any]) -> str:
     rows = [
         f"<tr><td><code>{escape(field)}</code>{'' if field in one.get('required', ()) else ' <i>optional</i>'}</td>"
-        f"<td>{_kind(schema)}</td><td>{escape(schema.get('description', ''))}</td></tr>"
+        f"<td>{_kind(schema)}</td><td>{_prose(schema.get('description', ''))}</td></tr>"
         for field, schema in one.get("properties", {}).items()
     ]
-    says = escape(one.get("description", ""))
+    says = _prose(one.get("description", ""))
     return (
         f'<details id="{escape(name)}"><summary><code>{escape(name)}</code> {says}</summary>'
         f"<table>{''.join(rows)}</table></details>"

@@ -71,7 +71,7 @@ async def _report(room: Room, batch: Batch) -> AsyncIterator[dict[str, Any]]:
     while True:
         page = await room.store.page(wanted, limit=_AT_ONCE, cursor=cursor, newest_first=False)
         for record in page.records:
-            yield _person(record)
+            yield _person(record, batch.plan.batch_id)
         if page.next is None:
             break
         cursor = page.next
@@ -105,8 +105,9 @@ async def _unnamed(room: Room, problems: list[Problem]) -> list[Problem]:
     return [one.without_name() if one.speaker_id in erased else one for one in problems]
 
 
-def _person(record: Record) -> dict[str, Any]:
+def _person(record: Record, batch_id: str) -> dict[str, Any]:
     enrollment = record.enrollment
+    handed = [one.ref for sample in record.samples for one in sample.handed if one.batch == batch_id]
     told = [(sample.name, reason(sample)) for sample in record.samples]
     return {
         "speakerId": record.speaker_id,
@@ -115,7 +116,7 @@ def _person(record: Record) -> dict[str, Any]:
         "speechSeconds": round(enrollment.speech_s, 2) if enrollment else 0.0,
         "samples": applied_count(record),
         "line": None,
-        "ref": None,
+        "ref": "; ".join(dict.fromkeys(filter(None, handed))) or None,
         "reasons": [
             {"source": name, "code": one.code, "message": one.message} for name, one in told if one and one.code
         ],

@@ -22,6 +22,7 @@ from worker.store.events import Bell, EventLog
 from worker.store.journal import Journal
 from worker.store.manifests import Manifests
 from worker.store.objects import ObjectStore
+from worker.store.shortlists import Shortlists
 from worker.store.status import StatusStore
 
 
@@ -51,6 +52,7 @@ class Room:
     batches: Batches
     manifests: Manifests
     keys: ApiKeys
+    shortlists: Shortlists
     closing: asyncio.Event = field(default_factory=asyncio.Event)
     now: Callable[[], datetime] = utc_now
 

@@ -32,14 +32,15 @@ async def roster(request: web.Request) -> web.Response:
     wanted, ids, cursor = Wanted(batch=batch), list[SpeakerId](), asked.cursor
     for _ in range(_PAGES):
         page = await store.page(wanted, limit=asked.limit - len(ids), cursor=cursor, newest_first=False)
-        ids += [one.speaker_id for one in page.records if _is_sure(one, asked.min_quality)]
+        ids += [one.speaker_id for one in page.records if is_sure(one, asked.min_quality)]
         cursor = page.next
         if cursor is None or len(ids) == asked.limit:
             break
     return web.json_response({"speakerIds": ids, "next": cursor})
 
 
-def _is_sure(record: Record, least: Quality) -> bool:
+def is_sure(record: Record, least: Quality) -> bool:
+    """Whether identify takes the speaker now, at this quality or a better one."""
     known = record.enrollment
     return bool(
         known and known.complete and known.quality and known.quality.rank >= least.rank and not record.erased_at

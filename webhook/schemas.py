@@ -139,6 +139,17 @@ class Roster(Wire):
     next: str | None = Field(description="Goes into `cursor`.")
 
 
+class Shortlist(Wire):
+    """Who may be the people in a recording."""
+
+    shortlist_id: str
+    state: Literal["working", "done", "failed"]
+    voices: int = Field(description="How many people were heard; one who is on two channels counts twice.")
+    speaker_ids: list[str] = Field(description="The likeliest first; whether they are the people is not said.")
+    code: str | None = Field(description="Why the recording will not do, as for a sample or a source.")
+    message: str | None
+
+
 class EndpointHealth(Wire):
     """How an endpoint does."""
 

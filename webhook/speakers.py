@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from enum import StrEnum
 from typing import Annotated, TypeVar
 
 from aiohttp import web
@@ -22,7 +23,16 @@ _Id = Annotated[str, Field(json_schema_extra={"pattern": "^[a-zA-Z0-9_]{1,128}$"
 _LOOKUP_LIMIT = 262_144
 _DEFAULT_PAGE = 50
 _LARGEST_PAGE = 500
-_Word = TypeVar("_Word", SpeakerState, Quality)
+
+
+class Order(StrEnum):
+    """Which change comes first. Of what changes while somebody pages, none is missed from the oldest on."""
+
+    NEWEST = "newest"
+    OLDEST = "oldest"
+
+
+_Word = TypeVar("_Word", SpeakerState, Quality, Order)
 
 
 class Lookup(BaseModel):
@@ -44,15 +54,20 @@ async def one(request: web.Request) -> web.Response:
 
 
 async def page(request: web.Request) -> web.Response:
-    """`GET /v1/speakers`: newest change first, those that fit every condition given.
+    """`GET /v1/speakers`: in order of their last change, those that fit every condition given.
 
-    Query: `state`, `quality`, `batch`, `changedAfter`, `changedBefore` (RFC 3339), `limit`, `cursor`.
+    Query: `state`, `quality`, `batch`, `changedAfter`, `changedBefore` (RFC 3339), `order`, `limit`, `cursor`.
     """
     room = request.app[ROOM]
     query = request.query
     if query.get("cursor") == "":
         raise RequestError("invalid_request", "cursor: take it from the page before, or leave it out", status=422)
-    found = await room.store.page(_wanted(query), limit=_limit(query.get("limit")), cursor=query.get("cursor"))
+    found = await room.store.page(
+        _wanted(query),
+        limit=_limit(query.get("limit")),
+        cursor=query.get("cursor"),
+        newest_first=_one_of(Order, "order", query) is not Order.OLDEST,
+    )
     now = room.now()
     documents = [from_record(record, now=now, policy=room.policy).to_wire() for record in found.records]
     return web.json_response({"speakers": documents, "next": found.next})

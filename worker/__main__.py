@@ -98,6 +98,7 @@ def _build(shop: Workshop, redis: ArqRedis, *, stop: asyncio.Event) -> LeasingWo
             func(functions.look_through, timeout=_TIMEOUT_S),
             func(functions.unenroll, timeout=_TIMEOUT_S),
             func(functions.renew, timeout=_TIMEOUT_S),
+            func(functions.shortlist, timeout=functions.LONGEST_PREPARE_S + _SLACK_S),
         ],
         lease=shop.settings.worker.lease,
         stop=stop,

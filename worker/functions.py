@@ -17,6 +17,7 @@ from redis.exceptions import RedisError
 from worker import prepare as preparing
 from worker import reconcile as reconciling
 from worker import renew as renewing
+from worker import shortlist as shortlisting
 from worker import submit as submitting
 from worker import sweep as sweeping
 from worker import unenroll as unenrolling
@@ -26,6 +27,7 @@ from worker.enrollment.facts import SampleParked
 from worker.enrollment.record import AttemptId, RecordingId, SpeakerId
 from worker.enrollment.steps import Submit, next_steps
 from worker.queue.running import NotYet
+from worker.store.shortlists import Shortlist
 from worker.workshop import Workshop
 
 Context = dict[str, Any]
@@ -83,6 +85,16 @@ async def renew(ctx: Context, speaker_id: str) -> None:
     await attempt(ctx, lambda: renewing.renew(ctx["shop"], SpeakerId(speaker_id)))
 
 
+async def shortlist(ctx: Context, shortlist_id: str, source: str, channel: str) -> None:
+    """Look for the speakers who may be the people in a recording."""
+    shop: Workshop = ctx["shop"]
+    number = int(channel) if channel else None
+    step = partial(shortlisting.shortlist, shop, shortlist_id, source, number, job_try=ctx["job_try"])
+    ended = await attempt(ctx, step, longest_s=LONGEST_PREPARE_S)
+    if isinstance(ended, Exception):
+        await set_aside(shop, "shortlist", (shortlist_id,), code="internal_error", reason=type(ended).__name__)
+
+
 async def sweep(ctx: Context) -> None:
     """Look at what is overdue."""
     await attempt(ctx, lambda: sweeping.sweep(ctx["shop"]))
@@ -102,6 +114,10 @@ async def set_aside(
             record = (await shop.store.get(speaker_id)).record
             steps = next_steps(record, now=shop.now(), policy=shop.policy)
             recording_id = next((step.recording_id for step in steps if isinstance(step, Submit)), None)
+        case "shortlist", (shortlist_id, *_):
+            message = f"looking for its people failed ({reason}); this is a defect of Voxroll, not of the recording"
+            await shop.shortlists.put(shortlist_id, Shortlist(code=code, message=message))
+            return
         case _:
             return
     if recording_id is not None:

@@ -26,6 +26,7 @@ from worker.store.batches import Batches
 from worker.store.journal import Journal
 from worker.store.objects import ObjectStore
 from worker.store.policy import policy_of
+from worker.store.shortlists import Shortlists
 from worker.store.status import StatusStore
 from worker.store.voices import VoiceStore
 from worker.voices import Voices
@@ -83,6 +84,7 @@ def furnished(  # noqa: PLR0913  each is one part
         batches=Batches(redis, account=settings.account, events_kept=settings.retention.events),
         queue=Queue(redis, account=settings.account),
         objects=objects,
+        shortlists=Shortlists(redis, account=settings.account),
         api=api_of(settings, redis, http),
         fetcher=Fetcher(objects, intake=settings.intake),
         voice=voice,

@@ -10,7 +10,7 @@ wanted so.
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Self
+from typing import Protocol, Self
 
 import numpy as np
 import structlog
@@ -73,6 +73,22 @@ class Entry:
         return cls(wide=wide, narrow=narrow, genuine=numbers[:2])
 
 
+class Probe(Protocol):
+    """A voice that is looked for: raw vectors (192,) in both bands, the same where there is but the narrow one."""
+
+    @property
+    def vector(self) -> Vector:
+        """As it is."""
+
+    @property
+    def narrow_vector(self) -> Vector:
+        """Through the telephone's band."""
+
+    @property
+    def narrow_band(self) -> bool:
+        """Nothing is above that band."""
+
+
 @dataclass(frozen=True, slots=True)
 class Match:
     """The speaker who is too alike, the score, and from which on it is."""
@@ -107,6 +123,12 @@ class Gallery:
         async with self._lock:
             await self._catch_up()
             return await asyncio.to_thread(self._search, probe, but)
+
+    async def nearest(self, probes: Sequence[Probe], *, most: int) -> list[SpeakerId]:
+        """The speakers who are most like any of some voices, the likeliest first; whether they are they is not said."""
+        async with self._lock:
+            await self._catch_up()
+            return await asyncio.to_thread(self._ranked, probes, most)
 
     async def speaker_threshold(self, *, narrow_band: bool) -> float:
         """From which score on a sample is taken for the speaker's: by the account's own scores once they are enough."""
@@ -146,16 +168,33 @@ class Gallery:
 
     def _nearest(self, probe: Print, but: SpeakerId, *, narrow_band: bool) -> Match | None:
         """The nearest in one band, among those for whom it is the widest that they and the sample have."""
-        shelf, vector = self._shelf, probe.narrow_vector if narrow_band else probe.vector
-        fitting = (shelf.is_wide & (not probe.narrow_band)) != narrow_band
-        if not fitting.any():
+        scores = self._scores(probe, narrow_band=narrow_band)
+        if np.isneginf(scores).all():
             return None
-        scores = shelf.vectors(narrow_band=narrow_band) @ centred(vector, self._voice.centre(narrow_band=narrow_band))
-        scores[~fitting] = -1
-        if (own := shelf.place_of(but)) is not None:
+        if (own := self._shelf.place_of(but)) is not None:
             scores[own] = -1
         best = int(np.argmax(scores))
-        return Match(shelf.speaker(best), float(scores[best]), self._threshold(narrow_band=narrow_band))
+        return Match(self._shelf.speaker(best), float(scores[best]), self._threshold(narrow_band=narrow_band))
+
+    def _scores(self, probe: Probe, *, narrow_band: bool) -> Vector:
+        """A voice's cosine to each on the shelf in one band; minus infinity where another band is wider for the two."""
+        vector = probe.narrow_vector if narrow_band else probe.vector
+        fitting = (self._shelf.is_wide & (not probe.narrow_band)) != narrow_band
+        if not fitting.any():
+            return np.full(self._shelf.count, -np.inf, np.float32)
+        centre = self._voice.centre(narrow_band=narrow_band)
+        scores: Vector = self._shelf.vectors(narrow_band=narrow_band) @ centred(vector, centre)
+        scores[~fitting] = -np.inf
+        return scores
+
+    def _ranked(self, probes: Sequence[Probe], most: int) -> list[SpeakerId]:
+        """By how far over its band's threshold each speaker's best score is: cosines of two bands don't compare."""
+        over = np.full(self._shelf.count, -np.inf, np.float32)
+        for probe in probes:
+            for band in (False, True):
+                over = np.maximum(over, self._scores(probe, narrow_band=band) - _fixed(narrow_band=band))
+        order = np.argsort(-over, kind="stable")[:most]
+        return [self._shelf.speaker(int(place)) for place in order if np.isfinite(over[place])]
 
     def _threshold(self, *, narrow_band: bool) -> float:
         fixed = _fixed(narrow_band=narrow_band)

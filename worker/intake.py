@@ -228,7 +228,7 @@ def _planned(record: Record, one: HandedIn, *, batch: str, now: datetime) -> Rec
         source=one.source,
         name=one.name,
         channel=one.channel,
-        handed=None if counts else Membership(now, batch),
+        handed=None if counts else Membership(now, batch, one.ref),
         stretch=one.stretch,
         language=one.language,
     )

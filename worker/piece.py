@@ -46,7 +46,8 @@ def wanted(row: Row | BadRow, plan: Plan) -> Wanted:
         return Wanted(row, refusal=Refusal(Fate.BAD, "bad_row", f"line {row.line}, speakerId: is missing; give an id"))
     try:
         found = recording_from(source_of(row, plan), allowed=Allowed(plan.folders(), plan.buckets))
-        return Wanted(row, replace(found, channel=row.channel, stretch=row.stretch, language=row.language))
+        named = replace(found, language=row.language, ref=row.ref or "")
+        return Wanted(row, replace(named, channel=row.channel, stretch=row.stretch))
     except RequestError as error:
         code = "bad_row" if error.code == "unreadable_source" else error.code  # it is neither path nor URL
         return Wanted(row, refusal=Refusal(Fate.BAD, code, error.message))
@@ -132,6 +133,6 @@ def _existing(known: Record | None, plan: Plan) -> Refusal | None:
 
 def _problem(row: Row | BadRow, number: int, refusal: Refusal) -> Problem:
     if isinstance(row, BadRow):
-        return Problem(number, refusal.fate, row.line, None, None, refusal.code, refusal.message)
+        return Problem(number, refusal.fate, row.line, row.speaker_id, row.ref, refusal.code, refusal.message)
     told = Problem(number, refusal.fate, row.line, row.speaker_id, row.ref, refusal.code, refusal.message)
     return told.without_name() if refusal.code == "speaker_erased" else told

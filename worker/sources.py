@@ -20,13 +20,14 @@ _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 @dataclass(frozen=True, slots=True)
 class HandedIn:
-    """One recording as it was handed in: where it is, its name for people, channel, stretch, language."""
+    """One recording as it was handed in: where it is, its name for people and for the caller (`ref`), which part."""
 
     source: str
     name: str
     channel: int | None = None
     stretch: Stretch = WHOLE
     language: str | None = None
+    ref: str = ""
 
     @classmethod
     def of(cls, sample: Sample) -> Self:

@@ -23,6 +23,7 @@ from worker.queue.jobs import Job, Queue
 from worker.store.batches import Batches
 from worker.store.journal import Journal
 from worker.store.objects import ObjectStore
+from worker.store.shortlists import Shortlists
 from worker.store.status import StatusStore, Stored
 from worker.voices import Voices
 
@@ -45,6 +46,7 @@ class Workshop:
     batches: Batches
     queue: Queue
     objects: ObjectStore
+    shortlists: Shortlists
     api: EnrollmentApi
     fetcher: Fetcher
     voice: Voice

@@ -110,12 +110,12 @@ def cut_print(voice: Voice, recording: Samples, spans: tuple[Span, ...], *, star
 
 
 def _print(voice: Voice, samples: NDArray[np.float32], spans: tuple[Span, ...], *, recording: Samples) -> Print:
-    spoken = speech.spoken(samples, spans)
     spectrum = band.loud_spectrum(samples)
     narrow = band.is_narrow(spectrum)
-    narrow_vector = voice.embed_narrow(spoken if narrow else narrowed(spoken), line=band.is_line(spectrum))
+    spoken = speech.spoken(samples, spans)
+    vector, narrow_vector = both_bands(voice, spoken, narrow=narrow, line=band.is_line(spectrum))
     return Print(
-        vector=narrow_vector if narrow else voice.embed(spoken),
+        vector=vector,
         narrow_vector=narrow_vector,
         narrow_band=narrow,
         speech_s=speech.speech_s(spans),
@@ -123,6 +123,12 @@ def _print(voice: Voice, samples: NDArray[np.float32], spans: tuple[Span, ...], 
         recording=fingerprint.fingerprint(recording, every=SPARSE),
         model=voice.manifest.ids[0],
     )
+
+
+def both_bands(voice: Voice, spoken: NDArray[np.float32], *, narrow: bool, line: bool) -> tuple[Vector, Vector]:
+    """Raw vectors of speech, (192,) each: as it is, and through the telephone's band; the same where it is `narrow`."""
+    narrow_vector = voice.embed_narrow(spoken if narrow else narrowed(spoken), line=line)
+    return narrow_vector if narrow else voice.embed(spoken), narrow_vector
 
 
 def known(prints: Sequence[Print]) -> KnownVoice | None:

@@ -15,10 +15,10 @@ from engine.voice import measures as measuring
 from engine.voice import refusals
 from engine.voice.found import Found, Refused, Search, Window
 from engine.voice.legs import Leg, single, split
-from engine.voice.likeness import KnownVoice
+from engine.voice.likeness import KnownVoice, both_bands
 from engine.voice.measures import Measures, Sound
 from engine.voice.mining import MANY_VOICES, Miner, hearing_of, printed
-from engine.voice.recording import Recording, narrowed
+from engine.voice.recording import Recording
 from engine.voice.rules import Rules
 from engine.voice.samples import floats
 from engine.voice.scan import scan
@@ -27,7 +27,19 @@ from engine.voice.talkers import over_threshold
 from engine.voice.voice import Voice
 from engine.voice.voiceprint import SamplePrint
 
-__all__ = ["Found", "Measures", "Refused", "Rules", "Search", "Window", "choose", "inspect", "mine"]
+__all__ = [
+    "Found",
+    "Last",
+    "Measures",
+    "Refused",
+    "Rules",
+    "Search",
+    "Window",
+    "choose",
+    "inspect",
+    "legs_of",
+    "mine",
+]
 
 _HEARD_S = 12.0  # of a leg are compared with the known voice, and need
 _HEARD_LEAST_S = 3.0
@@ -62,8 +74,8 @@ def mine(voice: Voice, read: Read, rules: Rules, search: Search | None = None) -
         VoiceFailure: the recording can't be read, or has no such channel.
     """
     search = search or Search()
-    kept = _Last(read)
-    legs = _legs(voice, kept, search.channel)
+    kept = Last(read)
+    legs = legs_of(voice, kept, search.channel)
     leg = _chosen(voice, kept, legs, search)
     recording = kept.read(leg.channel)
     found = Found(
@@ -111,9 +123,7 @@ def inspect(voice: Voice, recording: Recording, rules: Rules) -> tuple[Sound, Sa
     refusal = refusals.speechless(seen) or refusals.too_little_speech(found, whole, rules)
     if refusal:
         raise refusal
-    band = found.narrow_band
-    narrow_vector = voice.embed_narrow(spoken if band else narrowed(spoken), line=found.line)
-    vector = narrow_vector if band else voice.embed(spoken)
+    vector, narrow_vector = both_bands(voice, spoken, narrow=found.narrow_band, line=found.line)
     print_ = printed(found, vector, consistency=measuring.consistency(voice, spoken))
     return found, replace(print_, narrow_vector=narrow_vector)
 
@@ -142,7 +152,7 @@ def _placed(found: Found) -> Found:
     )
 
 
-class _Last:
+class Last:
     """Reads channels, and keeps the one that was read last: half an hour of it is 58 MB.
 
     A recording of one channel is read once, for that one is the mean of all too.
@@ -154,6 +164,7 @@ class _Last:
         self._recording: Recording | None = None
 
     def read(self, channel: int | None) -> Recording:
+        """The channel of that number; the mean of all for None."""
         if self._recording and self._recording.channels == 1 and not channel:
             return self._recording  # its one channel is the mean of all
         if self._recording is None or channel != self._channel:
@@ -162,7 +173,7 @@ class _Last:
         return self._recording
 
 
-def _legs(voice: Voice, kept: _Last, channel: int | None) -> tuple[Leg, ...]:
+def legs_of(voice: Voice, kept: Last, channel: int | None) -> tuple[Leg, ...]:
     """Every channel, or the mean of all where they hold the same sound and none is named."""
     first = kept.read(channel or 0)
     if first.channels == 1:
@@ -173,7 +184,7 @@ def _legs(voice: Voice, kept: _Last, channel: int | None) -> tuple[Leg, ...]:
     return (single(scan(voice, kept.read(channel).samples), channel=channel),)
 
 
-def _chosen(voice: Voice, kept: _Last, legs: Sequence[Leg], search: Search) -> Leg:
+def _chosen(voice: Voice, kept: Last, legs: Sequence[Leg], search: Search) -> Leg:
     """The channel that was named, else the one with the known voice, else the one with the most speech."""
     if len(legs) == 1:
         return legs[0]
@@ -187,7 +198,7 @@ def _chosen(voice: Voice, kept: _Last, legs: Sequence[Leg], search: Search) -> L
     return best if scores[best.channel] >= 0 else most
 
 
-def _likeness(voice: Voice, kept: _Last, leg: Leg, known: KnownVoice) -> float:
+def _likeness(voice: Voice, kept: Last, leg: Leg, known: KnownVoice) -> float:
     """How far the voice on a channel is over the threshold of being the known one; negative under it."""
     longest = sorted(leg.spans(), key=lambda span: span.duration_s, reverse=True)
     recording, room = kept.read(leg.channel), _HEARD_S

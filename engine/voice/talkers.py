@@ -23,7 +23,7 @@ from engine.voice.voiceprint import SAME_SPEAKER_NARROW, SAME_SPEAKER_WIDE, Vect
 
 ALIKE = (0.28, 0.36, 0.44)  # mean centred cosine of windows from which two groups are one person; the later ones for
 # voices so like each other that the first takes them for one
-_LEAST_S = 3.0  # of different speech: two windows that agree; one alone is a cough, a crossing of two
+LEAST_S = 3.0  # of different speech: two windows that agree; one alone is a cough, a crossing of two
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ def talkers(hearing: Hearing, *, alike: float = ALIKE[0]) -> list[Talker]:
     found = []
     for number in range(max(groups, default=-1) + 1):
         mine = [window for window, group in zip(heard, groups, strict=True) if group == number]
-        if _covered_s(mine) >= _LEAST_S:
+        if _covered_s(mine) >= LEAST_S:
             units = np.stack([unit(vector) for vector in hearing.raw(mine)])
             share = len(set(mine) & set(hearing.spread)) / max(1, len(hearing.spread))
             found.append(Talker(np.asarray(units.mean(axis=0), np.float32), tuple(mine), share))

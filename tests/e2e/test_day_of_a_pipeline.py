@@ -90,6 +90,14 @@ async def _in_the_morning(day: Day, url: str) -> None:
         names = await client.roster(batch="night")
         assert sorted(names) == ["59586001", "59586002", "59586004"]
         assert await client.roster(min_quality="High", batch="nobody") == []
+        friday = day.recording("friday.wav", 1, seconds=18, skip=5)
+        short = await client.shortlist(str(friday), limit=2, timeout_s=_PATIENCE_S)
+        assert (short[0], len(short)) == ("59586002", 2)
+        assert await client.shortlist(str(friday), batch="nobody") == []
+        named = await day.later("roster", "--recording", str(friday))
+        assert (named.split()[0], sorted(named.split())) == ("59586002", sorted(names))
+        too_little = ("roster", "--recording", str(day.folder / "hello.wav"))
+        assert await day.later(*too_little, ends=Exit.NOTHING) == ""
     wire = await asyncio.to_thread(day.told, "credentials")
     api = Api(
         base_url=wire["RC_SERVER_URL"],
@@ -97,7 +105,7 @@ async def _in_the_morning(day: Day, url: str) -> None:
         jwt=SecretStr(wire["RC_USER_JWT"]),
     )
     async with Asker(api) as asking:
-        heard = await asking.who(day.recording("friday.wav", 1, seconds=18, skip=5), names)
+        heard = await asking.who(friday, short)
     assert heard.speaker_id == "59586002"
 
     # 6. what to raise an alarm by

@@ -1,7 +1,9 @@
 """`voxroll` as a user runs it: commands in a process of their own, and `voxroll up` over a folder."""
 
+import contextlib
 import json
 import os
+import pty
 import signal
 import subprocess
 import sys
@@ -19,6 +21,21 @@ def voxroll(*arguments: str, data_dir: Path, **variables: str) -> subprocess.Com
     return subprocess.run(
         command, env=environment(data_dir, **variables), capture_output=True, text=True, timeout=_COMMAND_S, check=False
     )
+
+
+def on_terminal(*arguments: str, data_dir: Path) -> str:
+    """What one command writes to a terminal of 200 columns."""
+    ours, its = pty.openpty()
+    command = [sys.executable, "-m", "voxroll", *arguments]
+    with os.fdopen(ours, "rb", buffering=0) as terminal:
+        process = subprocess.Popen(command, env=environment(data_dir, COLUMNS="200"), stdout=its, stderr=its)
+        os.close(its)
+        told = b""
+        with contextlib.suppress(OSError):  # EIO: the command has ended
+            while piece := terminal.read(4096):
+                told += piece
+        process.wait(_COMMAND_S)
+    return told.decode()
 
 
 def environment(data_dir: Path, **variables: str) -> dict[str, str]:

@@ -12,12 +12,15 @@ from config.settings import Settings
 from tests.support.lives import START
 from tests.support.serving import serving
 from tests.support.up import voxroll
+from voxroll import Client
 from voxroll.failure import Exit
 from webhook.app import create_app
 from worker.enrollment.facts import EnrollmentSeen, RecordingPlanned, SampleRejected
 from worker.enrollment.record import Enrollment, Quality, RecordingId, SpeakerId
 from worker.enrollment.steps import Policy
 from worker.store.status import StatusStore
+
+_PAGE = 100  # of the client's requests
 
 
 @pytest.fixture
@@ -78,3 +81,22 @@ async def test_what_may_have_passed_is_tried_again_and_nothing_else(
         assert (await run(url, settings, "retry", *arguments)).returncode == Exit.NOTHING
     assert (await run(url, settings, "retry")).returncode == Exit.USAGE
     assert (await run(url, settings, "retry", "nobody")).returncode == Exit.NOTHING
+
+
+async def test_whoever_changes_while_all_are_read_is_not_missed(
+    url: str, settings: Settings, store: StatusStore
+) -> None:
+    for number in range(_PAGE + 1):
+        await seen(store, f"s{number:03}", Quality.POOR)
+    found: list[str] = []
+    async with Client(url) as client:
+        async for one in client.speakers(oldest_first=True):
+            if not found:
+                await seen(store, "s000", Quality.HIGH)  # told already: comes again, and hides nobody
+                await seen(store, f"s{_PAGE:03}", Quality.HIGH)  # on a page to come
+            found.append(one.speaker_id)
+    assert found == [*(f"s{number:03}" for number in range(_PAGE)), "s000", f"s{_PAGE:03}"]
+    last = await run(url, settings, "status", "--state", "withdrawn")
+    assert (last.returncode, last.stdout) == (Exit.OK, "")
+    refused = await run(url, settings, "status", "--state", "asleep", "--json")
+    assert (refused.returncode, json.loads(refused.stdout)["error"]["code"]) == (Exit.USAGE, "bad_usage")

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from tests.support.speech import said, speakers, wav
-from tests.support.up import Up, environment, voxroll
+from tests.support.up import Up, environment, on_terminal, voxroll
 from voxroll.commands.duration import deadline
 from voxroll.commands.pace import Pace
 from voxroll.commands.run import Done, exit_code
@@ -68,6 +68,16 @@ def test_what_will_not_do_is_told_and_worth_another_run_only_where_it_may_succee
     batch_id = done.stdout.split()[0]
     report = voxroll("batches", "report", batch_id, data_dir=up.data_dir).stdout.splitlines()
     assert [json.loads(line)["state"] for line in report] == ["failed", "bad", "bad"]
+    shown = on_terminal("batches", "report", batch_id, data_dir=up.data_dir)
+    for word in (
+        "mixed_a",
+        "short-0.wav: too_short",
+        "not_found",
+        "line 2",
+        "bad_row",
+        "0 complete, 3 rows and people",
+    ):
+        assert word in shown, shown
     again = voxroll("batches", "report", batch_id, "--rerun", data_dir=up.data_dir).stdout.splitlines()
     assert [json.loads(line)["source"] for line in again] == [str(archive / "gone.wav")]
     assert voxroll("batches", "report", batch_id, "--csv", data_dir=up.data_dir).stdout.startswith("speakerId,state,")
@@ -76,7 +86,8 @@ def test_what_will_not_do_is_told_and_worth_another_run_only_where_it_may_succee
     assert batch_id in voxroll("batches", "show", batch_id, data_dir=up.data_dir, COLUMNS="200").stdout
     ended = voxroll("batches", "pause", batch_id, data_dir=up.data_dir)
     assert (ended.returncode, "batch_ended" in ended.stderr) == (Exit.FAILED, True)
-    assert voxroll("batches", "forget", batch_id, "--yes", data_dir=up.data_dir).returncode == Exit.OK
+    forgotten = voxroll("batches", "forget", batch_id, "--yes", "--json", data_dir=up.data_dir)
+    assert json.loads(forgotten.stdout) == {"batchId": batch_id, "forgotten": True}
     gone = voxroll("batches", "show", batch_id, data_dir=up.data_dir)
     assert (gone.returncode, "batch_unknown" in gone.stderr) == (Exit.FAILED, True)
 

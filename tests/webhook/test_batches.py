@@ -76,26 +76,29 @@ async def test_an_upload_without_a_manifest_or_with_a_folder_that_is_none_is_ref
 async def test_a_manifest_is_fed_from_its_folder_and_reported(door: aiohttp.ClientSession, world: World) -> None:
     for name in ("a.wav", "b.wav"):
         world.recording(name)
-    text = "id,file,consent,ref\nanna,a.wav,yes,1\nben,b.wav,,2\nclara,c.wav,,3\ndora,a.wav,no,4\nedgar,,,5\n"
+    rows = ["id,file,consent,ref", "anna,a.wav,yes,1", "ben,b.wav,,2", "clara,c.wav,,3", "dora,a.wav,no,4"]
+    text = "\n".join([*rows, "ben,a.wav,,2b", ",,,5", "felix,a.wav,maybe,6", ""])
     status, made = await upload(door, text, folder=str(world.folder), quality="Good", until="2030-01-01T06:00:00Z")
     assert (status, made["goal"]["quality"], made["manifest"]["kind"]) == (202, "Good", "csv")
+    assert made["name"] == "calls.csv"
     await world.settled(made["batchId"])
     _, done = await ask(door, "GET", f"/v1/batches/{made['batchId']}")
     assert done["state"] == "completed_with_errors"
-    assert done["rows"] == {"total": 5, "read": 5, "taken": 2, "bad": 2, "skipped": 0, "blocked": 1}
+    assert done["rows"] == {"total": 7, "read": 7, "taken": 3, "bad": 3, "skipped": 0, "blocked": 1}
     assert (sum(done["speakers"].values()), done["speakers"]["failed"]) == (2, 2)
     told = await lines(door, f"/v1/batches/{made['batchId']}/report.jsonl")
-    found = [(one["speakerId"], one["state"], one["line"], one["reasons"][0]["code"]) for one in told]
+    found = [(one["speakerId"], one["state"], one["line"], one["ref"], one["reasons"][0]["code"]) for one in told]
     assert [*sorted(found[:2]), *found[2:]] == [
-        ("anna", "failed", None, "silent"),
-        ("ben", "failed", None, "silent"),
-        ("clara", "bad", 4, "not_found"),
-        ("dora", "blocked", 5, "no_consent"),
-        (None, "bad", 6, "bad_row"),
+        ("anna", "failed", None, "1", "silent"),
+        ("ben", "failed", None, "2; 2b", "silent"),
+        ("clara", "bad", 4, "3", "not_found"),
+        ("dora", "blocked", 5, "4", "no_consent"),
+        (None, "bad", 7, "5", "bad_row"),
+        ("felix", "bad", 8, "6", "bad_row"),
     ]
     async with door.get(f"/v1/batches/{made['batchId']}/report.csv") as answer:
         table = list(csv.DictReader(io.StringIO(await answer.text())))
-    assert [row["speakerId"] for row in table][2:] == ["clara", "dora", ""]
+    assert [row["speakerId"] for row in table][2:] == ["clara", "dora", "", "felix"]
     assert table[2] | {"reasons": ""} == {
         "speakerId": "clara",
         "state": "bad",

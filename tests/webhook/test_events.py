@@ -213,6 +213,9 @@ async def test_an_endpoint_s_secret_is_shown_once_and_replaced_with_an_overlap(d
     [
         ({"url": "ftp://example.org"}, "invalid_request"),
         ({"url": "https://me:secret@example.org"}, "invalid_request"),
+        ({"url": "http://127.0.0.1:9/hook"}, "forbidden_address"),
+        ({"url": "https://[fe80::1]/hook"}, "forbidden_address"),
+        ({"url": "http://localhost/hook"}, "forbidden_address"),
         ({"url": "https://example.org", "types": ["nothing.*"]}, "event_type_unknown"),
         ({"url": "https://example.org", "colour": "red"}, "invalid_request"),
     ],

@@ -176,3 +176,22 @@ async def test_thresholds_are_the_accounts_own_once_there_are_enough(settings: S
     assert (same.speaker_id, same.threshold > 0.65) == ("s7", True)
     assert await worker.speaker_threshold(narrow_band=False) == pytest.approx(SAME_SPEAKER_WIDE + 0.1)
     assert await worker.speaker_threshold(narrow_band=True) == SAME_SPEAKER_NARROW
+
+
+async def test_the_nearest_to_any_of_some_voices_come_first_whatever_the_band(
+    settings: Settings, redis: ArqRedis
+) -> None:
+    mine = gallery(settings, redis)
+    assert await mine.nearest([probe(vector(), vector())], most=5) == []
+    wide, narrow = [vector() for _ in range(60)], [vector() for _ in range(60)]
+    for number in range(60):
+        await mine.put(name(number), entry(None if number == 7 else wide[number], narrow[number]))
+    stranger = vector()
+    likely = unit(0.7 * wide[3] + 0.3 * stranger)
+    assert (await mine.nearest([probe(likely, vector())], most=3))[0] == "s3"
+    by_telephone = probe(narrow[5], narrow[5], narrow_band=True)
+    assert (await mine.nearest([probe(likely, vector()), by_telephone], most=3))[:2] == ["s5", "s3"]
+    assert (await mine.nearest([probe(stranger, narrow[7])], most=1)) == ["s7"]
+    everybody = await mine.nearest([by_telephone], most=1000)
+    assert sorted(everybody) == sorted(name(number) for number in range(60))
+    assert await mine.nearest([], most=5) == []

@@ -1,7 +1,9 @@
 """`voxroll batches list | show | pause | resume | cancel | forget | report`: manifests that were handed in."""
 
 import asyncio
+import json
 import sys
+from collections import Counter
 from typing import Annotated, Any
 
 import typer
@@ -14,6 +16,8 @@ from voxroll.documents import Batch
 from voxroll.show import JsonOption, as_data, err, out, rows, table
 
 _HEADS = ("batch", "name", "since", "state", ">rows", ">read", ">complete", ">not", ">under way", ">calls")
+_REPORT_HEADS = ("speaker", "state", "quality", ">speech", ">samples", "ref", "reasons")
+_SHOWN = 100
 IdArgument = Annotated[str, typer.Argument(metavar="ID", help="Id of a batch, as `voxroll batches list` shows it.")]
 
 
@@ -63,12 +67,16 @@ def forget(
     batch_id: IdArgument,
     *,
     yes: Annotated[bool, typer.Option("--yes", help="Don't ask.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Delete its manifest, its problems and its counters once it has ended; its speakers stay."""
     if not yes:
         typer.confirm(f"Forget {batch_id}? There is no report of it afterwards", abort=True, err=True)
     asyncio.run(_forget(batch_id))
-    out.print(f"[bold]{escape(batch_id)}[/] is forgotten")
+    if as_json:
+        as_data({"batchId": batch_id, "forgotten": True})
+    else:
+        out.print(f"[bold]{escape(batch_id)}[/] is forgotten")
 
 
 def report(
@@ -76,9 +84,13 @@ def report(
     *,
     as_csv: Annotated[bool, typer.Option("--csv", help="As CSV; else JSON lines.")] = False,
     rerun: Annotated[bool, typer.Option("--rerun", help="A manifest of the rows that may succeed now.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON lines, on a terminal too.")] = False,
 ) -> None:
-    """Print what became of everybody, or what is worth another run."""
-    asyncio.run(_report(batch_id, "rerun.jsonl" if rerun else f"report.{'csv' if as_csv else 'jsonl'}"))
+    """Print what became of everybody, or what is worth another run: a table on a terminal, else JSON lines."""
+    if sys.stdout.isatty() and not (as_csv or rerun or as_json):
+        asyncio.run(_tabled(batch_id))
+    else:
+        asyncio.run(_report(batch_id, "rerun.jsonl" if rerun else f"report.{'csv' if as_csv else 'jsonl'}"))
 
 
 async def _list(limit: int) -> list[Batch]:
@@ -110,6 +122,33 @@ async def _report(batch_id: str, name: str) -> None:
     async with Client() as client:
         async for line in client.report(batch_id, name):
             sys.stdout.buffer.write(line)
+
+
+async def _tabled(batch_id: str) -> None:
+    """Show some of the report, who is not complete before the others."""
+    found: dict[bool, list[list[str]]] = {False: [], True: []}
+    counts: Counter[bool] = Counter()
+    async with Client() as client:
+        async for line in client.report(batch_id, "report.jsonl"):
+            row = json.loads(line)
+            is_complete = row["state"] == "complete"
+            counts[is_complete] += 1
+            if counts[is_complete] <= _SHOWN:
+                found[is_complete].append(_reported(row))
+    shown = [*found[False], *found[True]][:_SHOWN]
+    if shown:
+        out.print(rows(table(*_REPORT_HEADS), shown))
+    more = f"; {counts.total() - len(shown):,} more in `--csv`" if counts.total() > len(shown) else ""
+    err.print(f"[dim]{counts[True]:,} complete, {counts[False]:,} rows and people not{more}[/]")
+
+
+def _reported(row: dict[str, Any]) -> list[str]:
+    reasons = [": ".join(filter(None, (one["source"], one["code"]))) for one in row["reasons"]]
+    colour = "green" if row["state"] == "complete" else "yellow"
+    who = row["speakerId"] or f"line {row['line']}"
+    speech = f"{row['speechSeconds']:.1f} s" if row["speechSeconds"] else ""
+    cells = [f"[bold]{escape(who)}[/]", f"[{colour}]{row['state']}[/]", row["quality"] or "", speech]
+    return [*cells, str(row["samples"] or ""), escape(row["ref"] or ""), escape("; ".join(reasons))]
 
 
 def _shown(batch: Batch, *, as_json: bool) -> None:

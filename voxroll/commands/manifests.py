@@ -38,12 +38,12 @@ def at_hand(manifest: str) -> Iterator[tuple[Path, str]]:
         if manifest == "-":
             _copy_input(path)
         elif is_bucket(manifest):
-            path = path.with_suffix(Path(manifest).suffix)
+            path = path.with_name(Path(manifest).name)
             _copy_object(manifest, path)
             yield path, manifest.rpartition("/")[0]
             return
         elif here.is_dir():
-            path = path.with_suffix(".jsonl")
+            path = path.with_name(f"{here.absolute().name}.jsonl")
             _list_folder(here.absolute(), path)
         else:
             raise CommandError("file_not_found", f"{manifest} does not exist", exit_code=Exit.USAGE)

@@ -4,17 +4,19 @@ import asyncio
 import json
 import sys
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.markup import escape
 
 from voxroll.client import Client
+from voxroll.commands.words import known
 from voxroll.documents import Speaker
 from voxroll.failure import CommandError, Exit
 from voxroll.show import JsonOption, as_data, err, out
+from worker.contract.standing import QUALITIES
 
-_QUALITIES = ("Poor", "Average", "Good", "High")
 BatchOption = Annotated[str, typer.Option(help="Only speakers of this batch.")]
 
 
@@ -43,22 +45,26 @@ def retry(
         raise typer.Exit(int(Exit.NOTHING))
 
 
-def roster(
+def roster(  # noqa: PLR0913  (one argument per option of the command)
     *,
     complete: Annotated[
         bool, typer.Option("--complete/--every", help="Only who is sure to be accepted by identify; or everybody.")
     ] = True,
-    min_quality: Annotated[str, typer.Option(help=f"At least: {', '.join(_QUALITIES)}.")] = "Poor",
+    min_quality: Annotated[str, typer.Option(help=f"At least: {', '.join(QUALITIES)}.")] = "Poor",
     limit_per_call: Annotated[int, typer.Option(min=0, help="Lines of so many ids, with commas; 0: an id a line.")] = 0,
+    recording: Annotated[
+        str, typer.Option(help="Only who may be the people in it, the likeliest first, up to 50: a file or a URL.")
+    ] = "",
     batch: BatchOption = "",
     as_json: JsonOption = False,
 ) -> None:
     """Print the ids of who is enrolled, as identify takes them. Exit code 9 if there is nobody."""
-    if min_quality not in _QUALITIES:
-        message = f"{min_quality!r}: --min-quality is one of {', '.join(_QUALITIES)}"
-        raise CommandError("bad_usage", message, exit_code=Exit.USAGE)
-    least = _QUALITIES.index(min_quality)
-    ids = asyncio.run(_ids(complete=complete, least=least, batch=batch))
+    least = QUALITIES.index(known(min_quality, QUALITIES, "min-quality") or QUALITIES[0])
+    if recording:
+        source = recording if "://" in recording else str(Path(recording).absolute())
+        ids = asyncio.run(_shortlist(source, min_quality=QUALITIES[least], batch=batch))
+    else:
+        ids = asyncio.run(_ids(complete=complete, least=least, batch=batch))
     size = limit_per_call or 1
     calls = [ids[at : at + size] for at in range(0, len(ids), size)]
     if as_json:
@@ -77,7 +83,7 @@ def export(*, batch: BatchOption = "") -> None:
 async def _speakers(client: Client, batch: str) -> AsyncIterator[Speaker]:
     """Everybody, each once, though who changes meanwhile may come again."""
     seen: set[str] = set()
-    async for speaker in client.speakers(batch=batch or None):
+    async for speaker in client.speakers(batch=batch or None, oldest_first=True):
         if speaker.speaker_id not in seen:
             seen.add(speaker.speaker_id)
             yield speaker
@@ -108,9 +114,14 @@ async def _ids(*, complete: bool, least: int, batch: str) -> list[str]:
             one.speaker_id
             async for one in _speakers(client, batch)
             if one.state != "erased" and one.enrollment_quality and (one.enrollment_complete or not complete)
-            if _QUALITIES.index(one.enrollment_quality) >= least
+            if QUALITIES.index(one.enrollment_quality) >= least
         ]
         return sorted(found)
+
+
+async def _shortlist(source: str, *, min_quality: str, batch: str) -> list[str]:
+    async with Client() as client:
+        return await client.shortlist(source, min_quality=min_quality, batch=batch or None)
 
 
 async def _export(batch: str) -> None:

@@ -20,12 +20,13 @@ from voxroll.client import Client
 from voxroll.commands.duration import deadline
 from voxroll.commands.manifests import MANIFEST_HELP, at_hand
 from voxroll.commands.pace import pace
+from voxroll.commands.words import known
 from voxroll.documents import Batch
-from voxroll.failure import CommandError, Exit
+from voxroll.failure import Exit
 from voxroll.show import JsonOption, as_data, err, out
+from worker.contract.standing import QUALITIES
 
 _EXISTING = ("augment", "skip", "fail", "replace")
-_QUALITIES = ("Poor", "Average", "Good", "High")
 _REASONS = 5
 _PIECE = 1 << 20
 
@@ -43,7 +44,7 @@ def run(  # noqa: PLR0913  (one argument per option of the command)
             "enrolled of once a new sample is ready."
         ),
     ] = "augment",
-    goal: Annotated[str, typer.Option(help=f"Enough for a speaker: {', '.join(_QUALITIES)}.")] = "",
+    goal: Annotated[str, typer.Option(help=f"Enough for a speaker: {', '.join(QUALITIES)}.")] = "",
     wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Follow it to its end.")] = True,
     as_json: JsonOption = False,
 ) -> None:
@@ -53,8 +54,8 @@ def run(  # noqa: PLR0913  (one argument per option of the command)
     or of this command if somebody paused it; 7 if not all, and no retry helps, or if it was cancelled; 9 if there was
     nothing to do; 10 if time or budget is over and rows are left. With --no-wait 0 once it is handed in.
     """
-    _known(on_existing, _EXISTING, "on-existing")
-    _known(goal, ("", *_QUALITIES), "goal")
+    known(on_existing, _EXISTING, "on-existing")
+    known(goal, QUALITIES, "goal")
     bounds = {"until": deadline(until).isoformat() if until else "", "budget": str(budget or "")}
     options = bounds | {"name": name, "onExisting": on_existing, "quality": goal}
     with at_hand(manifest) as (path, folder):
@@ -85,12 +86,12 @@ class Done:
 
 
 def _run(path: Path, folder: str, options: dict[str, str], *, wait: bool, quiet: bool) -> Done:
-    known: list[Batch] = []
+    begun: list[Batch] = []
 
     async def follow() -> Done:
         async with Client() as client:
             batch = await _begun(client, path, folder, options)
-            known.append(batch)
+            begun.append(batch)
             if not batch.is_working:
                 return Done(batch, is_new=False)
             with pace(quiet=quiet) as shown:
@@ -105,8 +106,8 @@ def _run(path: Path, folder: str, options: dict[str, str], *, wait: bool, quiet:
     try:
         return asyncio.run(follow())
     except KeyboardInterrupt:
-        if known:
-            command = f"`voxroll batches pause {known[0].batch_id}`"
+        if begun:
+            command = f"`voxroll batches pause {begun[0].batch_id}`"
             err.print(f"it goes on without this; the same command follows it again, {command} stops it")
         raise
 
@@ -165,9 +166,3 @@ def exit_code(done: Done) -> Exit:
     if state == "paused" or (state == "completed_with_errors" and done.may_pass):
         return Exit.INCOMPLETE
     return Exit.FATAL if state == "completed_with_errors" else Exit.OK
-
-
-def _known(text: str, words: tuple[str, ...], what: str) -> None:
-    if text not in words:
-        message = f"{text!r}: --{what} is one of {', '.join(filter(None, words))}"
-        raise CommandError("bad_usage", message, exit_code=Exit.USAGE)

@@ -1,7 +1,6 @@
 """`voxroll status`: how the speakers stand, or one of them."""
 
 import asyncio
-from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
@@ -10,20 +9,19 @@ import typer
 from voxroll.client import Client
 from voxroll.commands.duration import seconds
 from voxroll.commands.speakers import speaker_table
+from voxroll.commands.words import known
 from voxroll.documents import Speaker
-from voxroll.failure import CommandError, Exit
 from voxroll.show import JsonOption, as_data, err, out
+from worker.contract.standing import QUALITIES, STATES
 
-_STATES = ("planned", "enrolling", "complete", "incomplete", "failed", "erased")
-_QUALITIES = ("Poor", "Average", "Good", "High")
 _AGE = "90s, 15m, 2h or 7d"
 
 
 def status(  # noqa: PLR0913  (one argument per option of the command)
     speaker: Annotated[str, typer.Argument(help="Id of one speaker; all of them without it.")] = "",
     *,
-    state: Annotated[str, typer.Option(help=f"Only speakers in this state: {', '.join(_STATES)}.")] = "",
-    quality: Annotated[str, typer.Option(help=f"Only enrollments of this quality: {', '.join(_QUALITIES)}.")] = "",
+    state: Annotated[str, typer.Option(help=f"Only speakers in this state: {', '.join(STATES)}.")] = "",
+    quality: Annotated[str, typer.Option(help=f"Only enrollments of this quality: {', '.join(QUALITIES)}.")] = "",
     batch: Annotated[str, typer.Option(help="Only speakers that were handed in with this batch.")] = "",
     changed_within: Annotated[str, typer.Option(help=f"Only what changed within so long: {_AGE}.")] = "",
     unchanged_for: Annotated[str, typer.Option(help=f"Only what has not changed for so long: {_AGE}.")] = "",
@@ -32,8 +30,8 @@ def status(  # noqa: PLR0913  (one argument per option of the command)
 ) -> None:
     """Show how the speakers stand, the latest change first."""
     wanted: dict[str, Any] = {
-        "state": _known(state, _STATES, "state"),
-        "quality": _known(quality, _QUALITIES, "quality"),
+        "state": known(state, STATES, "state"),
+        "quality": known(quality, QUALITIES, "quality"),
         "batch": batch or None,
         "changed_after": _ago(changed_within),
         "changed_before": _ago(unchanged_for),
@@ -51,13 +49,6 @@ def status(  # noqa: PLR0913  (one argument per option of the command)
     complete = sum(one.enrollment_complete for one in shown)
     more = f"the latest {limit}; more with --limit" if len(found) > limit else f"{len(shown)} speakers"
     err.print(f"[dim]{more}, {complete} complete; `voxroll why SPEAKER` tells one's story[/]")
-
-
-def _known(text: str, words: Sequence[str], what: str) -> str | None:
-    if text and text not in words:
-        message = f"{text!r} is no {what}; known are {', '.join(words)}"
-        raise CommandError(f"bad_{what}", message, exit_code=Exit.USAGE)
-    return text or None
 
 
 def _ago(text: str) -> datetime | None:

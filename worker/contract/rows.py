@@ -4,6 +4,7 @@ In: what a file says under whatever names and in whatever case. Out: rows, and b
 A record may name several recordings in a list, or be one of RingCentral's call log; each recording is a row.
 """
 
+import contextlib
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -67,12 +68,17 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class BadRow:
-    """A row that can't: on which line, which field (empty: the row as a whole), and what is wrong with it."""
+    """A row that can't: on which line, which field (empty: the row as a whole), and what is wrong with it.
+
+    `speaker_id` and `ref` say whose it is, where that can be read.
+    """
 
     line: int
     field: str
     reason: str
     place: str = "line"
+    speaker_id: str | None = None
+    ref: str | None = None
 
     def __str__(self) -> str:
         """Tell people."""
@@ -95,13 +101,21 @@ def rows_of(line: int, record: Mapping[str, Any], *, place: str = "line") -> Ite
             return
         recordings = _recordings(several, record)
     except FieldError as error:
-        yield BadRow(line, error.field, error.reason, place)
+        yield _bad(line, record, error, place)
         return
     for one in recordings:
         try:
             yield _row(line, {**record, **one})
         except FieldError as error:
-            yield BadRow(line, error.field, error.reason, place)
+            yield _bad(line, {**record, **one}, error, place)
+
+
+def _bad(line: int, record: Mapping[str, Any], error: FieldError, place: str) -> BadRow:
+    whose: dict[str, str | None] = {}
+    for name, field, read in (("speaker_id", "speakerId", speaker_id_of), ("ref", "ref", _ref)):
+        with contextlib.suppress(FieldError):
+            whose[name] = read(found(record, field))
+    return BadRow(line, error.field, error.reason, place, **whose)
 
 
 def _recordings(several: Any, record: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -5,8 +5,11 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
-from worker.enrollment.record import Record
+from worker.enrollment.record import Quality, Record
 from worker.enrollment.states import SampleState, SpeakerState, is_goal_met, sample_state, speaker_state
+
+QUALITIES: tuple[str, ...] = tuple(Quality)  # worst first
+STATES: tuple[str, ...] = tuple(SpeakerState)
 
 
 class StandingDocument(BaseModel):

@@ -84,10 +84,11 @@ WHOLE = Stretch()
 
 @dataclass(frozen=True, slots=True, order=True)
 class Membership:
-    """The speaker was handed in as part of a batch."""
+    """The speaker, or a recording, was handed in as part of a batch; `ref` is what the caller knows the row by."""
 
     at: datetime
     batch: str
+    ref: str = ""
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -75,6 +75,12 @@ def look_through(account: str, page: int, *, worth: int, turn: int, at: datetime
     return Job("look_through", (str(page), str(worth), str(turn)), f"{{{account}}}:look_through:{turn}:{page}", at)
 
 
+def shortlist(account: str, shortlist_id: str, source: str, channel: int | None) -> Job:
+    """Look for the speakers who may be the people in a recording; somebody waits for it."""
+    args = (shortlist_id, source, "" if channel is None else str(channel))
+    return Job("shortlist", args, f"{{{account}}}:shortlist:{shortlist_id}", is_urgent=True)
+
+
 def unenroll(account: str, record: Record) -> Job:
     """Delete what API and object store hold of an erased speaker; the time of the last tells it from the next."""
     last = int(record.unenrolled_at.timestamp() * 1000) if record.unenrolled_at else 0

@@ -110,6 +110,11 @@ def batch(account: str, batch_id: str) -> str:
     return f"vx:{{{account}}}:batch:{batch_id}"
 
 
+def shortlist(account: str, shortlist_id: str) -> str:
+    """Who was found to be like a recording. TTL: an hour until somebody has looked, then ten minutes."""
+    return f"vx:{{{account}}}:shortlist:{shortlist_id}"
+
+
 def unnaming(account: str) -> str:
     """Set of `batch/speaker`: the erased whom a stored manifest names. No TTL: empties as manifests are rewritten."""
     return f"vx:{{{account}}}:batches:unnaming"

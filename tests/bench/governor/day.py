@@ -267,5 +267,5 @@ def _workshop(
     nobody = cast("Any", None)
     threads = stack.enter_context(ThreadPoolExecutor(1))
     others = {"fetcher": nobody, "voice": nobody, "rules": nobody, "threads": threads, "decoders": nobody}
-    others["measuring"] = nobody
+    others |= {"measuring": nobody, "shortlists": nobody}
     return Workshop(settings=settings, api=api, policy=policy_of(settings), now=clock.utc, **shelves, **others)
