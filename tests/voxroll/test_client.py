@@ -32,11 +32,13 @@ class Unwell:
     def __init__(self, *answers: web.Response) -> None:
         self.answers = list(answers)
         self.keys: list[str | None] = []
+        self.preferences: list[str | None] = []
         self.app = web.Application()
         self.app.router.add_route("*", "/{path:.*}", self.answer)
 
     async def answer(self, request: web.Request) -> web.Response:
         self.keys.append(request.headers.get("Idempotency-Key"))
+        self.preferences.append(request.headers.get("Prefer"))
         await request.read()
         return self.answers.pop(0)
 
@@ -57,6 +59,18 @@ async def test_what_may_pass_is_tried_again_under_one_key(tmp_path: Path) -> Non
         assert (await client.enroll("anna", [file])).speaker_id == "anna"
     assert len(set(door.keys)) == 1
     assert door.keys[0]
+
+
+async def test_who_waits_for_the_preflight_says_for_how_long(tmp_path: Path) -> None:
+    file = tmp_path / "a.wav"
+    file.write_bytes(b"RIFF")
+    door = Unwell(*(answer(202, ANNA) for _ in range(4)))
+    async with serving(door.app) as url, Client(url) as client:
+        await client.enroll("anna", [file, "http://host/b.wav"], wait_s=9.5)
+        await client.enroll("anna", [file, "http://host/b.wav"])
+    assert door.preferences == ["wait=10", "wait=10", None, None]
+    assert len(set(door.keys)) == 4
+    assert all(door.keys)
 
 
 async def test_patience_ends_and_a_refusal_is_not_repeated() -> None:
