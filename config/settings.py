@@ -5,52 +5,29 @@ the embedded case. Only `main()` functions call `load()`; everything else is han
 work together are refused here, at start.
 """
 
-import os
 import re
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Literal, Self
 
 import platformdirs
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError, model_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic import Field, SecretStr, ValidationError, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
-Quality = Literal["Poor", "Average", "Good", "High"]
-_MIB = 1024 * 1024
+from config.engine import Engine as Engine  # noqa: PLC0414 -- all settings can be imported from here
+from config.kinds import MIB, Concern, Folders, Secrets, Words
+from config.kinds import Duration as Duration  # noqa: PLC0414 -- likewise
+from config.kinds import Quality as Quality  # noqa: PLC0414 -- likewise
+from config.worker import Worker as Worker  # noqa: PLC0414 -- likewise
+
 _KEY_CHARS = 32  # 256 bits as hex would be 64; shorter than 32 can be guessed
-_UNITS_S = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
-
-
-def _duration(value: object) -> object:
-    """Read `90`, `90s`, `2m`, `24h` and `7d`; leave the rest (ISO 8601, timedelta) to pydantic."""
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)([smhd]?)", value.strip()) if isinstance(value, str) else None
-    return timedelta(seconds=float(found[1]) * _UNITS_S[found[2]]) if found else value
-
-
-def _secrets(value: object) -> object:
-    return tuple(filter(None, (part.strip() for part in value.split(",")))) if isinstance(value, str) else value
-
-
-def _words(value: object) -> object:
-    return tuple(filter(None, re.split(r"[,\s]+", value))) if isinstance(value, str) else value
-
-
-def _folders(value: object) -> object:
-    return tuple(value.split(os.pathsep)) if isinstance(value, str) else value
-
-
-Duration = Annotated[timedelta, BeforeValidator(_duration)]
 
 
 class SettingsError(Exception):
     """Settings that can't be used; the message names each variable and what is wrong with it."""
 
 
-class _Concern(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Redis(_Concern):
+class Redis(Concern):
     """Where queue, status store, journal and event stream live."""
 
     url: SecretStr = Field(
@@ -60,7 +37,7 @@ class Redis(_Concern):
     timeout: Duration = Field(timedelta(seconds=5), description="Longest wait for one answer of Redis.")
 
 
-class Api(_Concern):
+class Api(Concern):
     """The speaker-enrollment API that samples are submitted to."""
 
     base_url: str = Field(
@@ -83,7 +60,7 @@ class Api(_Concern):
     window: Duration = Field(timedelta(seconds=60), description="The sliding window that `calls` counts in.")
 
 
-class Webhook(_Concern):
+class Webhook(Concern):
     """The front door."""
 
     host: str = Field("127.0.0.1", description="Address the front door listens on.")
@@ -96,7 +73,7 @@ class Webhook(_Concern):
         SecretStr(""),
         description="Key that signs the one-attempt token in webhookUrl, 32+ characters; `voxroll up` makes one.",
     )
-    former_token_keys: Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_secrets)] = Field(
+    former_token_keys: Secrets = Field(
         (),
         description="Earlier token keys, separated by commas: their tokens are still accepted, new ones are signed by "
         "the current key alone. Keep a key here for the token's lifetime after it was replaced.",
@@ -118,88 +95,7 @@ class Webhook(_Concern):
     )
 
 
-class Engine(_Concern):
-    """The embedded enrollment service."""
-
-    host: str = Field("127.0.0.1", description="Address the engine listens on.")
-    port: int = Field(8720, ge=0, le=65535, description="Port the engine listens on.")
-    fd: int | None = Field(None, description="An already listening socket to serve instead; `voxroll up` passes one.")
-    client_secret: SecretStr = Field(
-        SecretStr(""), description="Secret that clients of the engine show; `voxroll up` makes one."
-    )
-    token_key: SecretStr = Field(
-        SecretStr(""),
-        description="Key that signs the engine's credentials and tokens, 32+ characters; `voxroll up` makes one.",
-    )
-    voice_key: SecretStr = Field(
-        SecretStr(""),
-        description="Key that the voiceprints in Redis are sealed under, 32+ characters; `voxroll up` makes one. "
-        "Whoever loses it has to enroll everybody anew.",
-    )
-    former_voice_keys: Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_secrets)] = Field(
-        (),
-        description="Earlier voice keys, separated by commas: what they sealed can still be opened. "
-        "`voxroll engine --reseal` seals everything under the current key; then they can go.",
-    )
-    signing_secret: SecretStr = Field(
-        SecretStr(""),
-        description="Standard Webhooks secret, as in VOXROLL_WEBHOOK_SIGNING_SECRET, that callbacks are signed with; "
-        "of several, with each. `voxroll up` passes the front door's.",
-    )
-    verification_token: SecretStr = Field(
-        SecretStr(""),
-        description="Sent with every callback in the header Verification-Token. `voxroll up` passes the front door's.",
-    )
-    threads: int = Field(1, ge=1, le=64, description="Samples the engine works on at one time, one core each.")
-    model: str = Field("campplus", description="Name of the speaker-embedding model in the cache directory.")
-    max_body_bytes: int = Field(16 * _MIB, gt=0, description="Largest body of a request.")
-    role: Literal["all", "api", "work"] = Field(
-        "all",
-        description="What this process does: `api` takes requests and loads no model, `work` works off jobs and "
-        "listens nowhere, `all` does both. All of them share Redis and the data directory.",
-    )
-    workers: int = Field(
-        0,
-        ge=0,
-        le=64,
-        description="Processes that `voxroll up` starts to work off jobs; the engine then only takes requests. 0: one "
-        "process does both.",
-    )
-    wait: Duration = Field(
-        timedelta(seconds=60),
-        description="Longest wait of a request without webhook for its result; then it is answered 503, and the work "
-        "goes on.",
-    )
-    lease: Duration = Field(timedelta(seconds=10), description="A killed engine's jobs run again after this long.")
-    forget_within: Duration = Field(
-        timedelta(hours=1),
-        description="After a voice is erased Redis rewrites its append-only file within this time, so that the file "
-        "holds nothing of it. 0: never, for a Redis that others look after.",
-    )
-    media_max_bytes: int = Field(256 * _MIB, gt=0, description="Largest recording fetched from a contentUri.")
-    media_timeout: Duration = Field(
-        timedelta(seconds=60), le=timedelta(minutes=10), description="Longest time to fetch a contentUri."
-    )
-    media_allow_private: bool = Field(
-        False, description="Fetch a contentUri from private, link-local and loopback addresses too."
-    )
-    calls: int = Field(
-        0, ge=0, description="Calls that one client may make in a window, to try clients with; 0: no limit."
-    )
-    window: Duration = Field(timedelta(seconds=60), description="The sliding window that these calls count in.")
-    penalty: Duration = Field(
-        timedelta(seconds=60), description="After one call too many all are refused for this long; each starts it anew."
-    )
-    strict: bool = Field(
-        False, description="Answer with the profile's own id alone: enrollmentId in 2022, speakerId in 2024; off: both."
-    )
-    faults: str = Field(
-        "", description="Ways to behave badly, for tests: `flaky,slow=2,dropping=0.2`; see `voxroll engine --help`."
-    )
-    faults_seed: int = Field(0, description="Decides which calls and callbacks the faults hit.")
-
-
-class Goal(_Concern):
+class Goal(Concern):
     """When a speaker needs no further sample."""
 
     quality: Quality = Field("High", description="Stop once the enrollment is complete and at least this good.")
@@ -208,18 +104,18 @@ class Goal(_Concern):
     )
 
 
-class Intake(_Concern):
+class Intake(Concern):
     """What recordings are taken in, and from where."""
 
-    max_bytes: int = Field(1024 * _MIB, gt=0, description="Largest recording.")
+    max_bytes: int = Field(1024 * MIB, gt=0, description="Largest recording.")
     timeout: Duration = Field(timedelta(seconds=60), description="Longest time to fetch a recording over HTTP.")
-    file_roots: Annotated[tuple[Path, ...] | None, NoDecode, BeforeValidator(_folders)] = Field(
+    file_roots: Folders = Field(
         None,
         description="Folders that recordings may be named in by path, separated by `:`. "
         "Unset: anywhere while the front door listens on loopback only, nowhere otherwise.",
     )
     allow_private: bool = Field(False, description="Fetch recordings from private and loopback addresses too.")
-    buckets: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_words)] = Field(
+    buckets: Words = Field(
         (),
         description="Buckets, or folders in them, that recordings may be named in, separated by commas: "
         "s3://calls,gs://archive/2026. Read with the worker's own credentials. Empty: none.",
@@ -227,46 +123,12 @@ class Intake(_Concern):
     scan_limit: Duration = Field(timedelta(minutes=30), description="So much of a recording is searched for speech.")
 
 
-class Worker(_Concern):
-    """The workshop."""
-
-    concurrency: int = Field(50, ge=1, le=1000, description="Jobs in flight in one process.")
-    threads: int = Field(1, ge=1, le=64, description="Recordings measured at one time, one core each.")
-    lease: Duration = Field(timedelta(seconds=30), description="A killed worker's jobs run again after this long.")
-    answer_deadline: Duration = Field(
-        timedelta(minutes=2), description="After so long without a callback the API is asked for the result."
-    )
-    give_up: Duration = Field(
-        timedelta(hours=24), description="A submission without any result is set aside after this long."
-    )
-    max_attempts: int = Field(6, ge=1, description="Attempts to submit one sample before it is set aside.")
-    sweep: Duration = Field(timedelta(seconds=10), description="How often overdue records are looked for.")
-    batch_speakers: int = Field(
-        500, ge=1, description="Speakers of one batch under way at one time; its other rows wait in the manifest."
-    )
-    voice_key: SecretStr = Field(
-        SecretStr(""),
-        description="Key that the voices in the gallery and the prints beside clips are sealed under, 32+ characters; "
-        "`voxroll up` makes one. Whoever loses it can't tell voices of before apart any more.",
-    )
-    former_voice_keys: Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_secrets)] = Field(
-        (),
-        description="Earlier ones, separated by commas: what they sealed can still be opened. "
-        "`voxroll worker --reseal` seals everything under the current key; then they can go.",
-    )
-    same_voice: Literal["warn", "hold", "off"] = Field(
-        "warn",
-        description="Before a speaker's first sample is submitted, look for one who sounds the same: `warn` by an "
-        "event and go on, `hold` the sample for a person, or `off`.",
-    )
-
-
-class Retention(_Concern):
+class Retention(Concern):
     """How long things are kept."""
 
     journal: Duration = Field(timedelta(days=7), description="Raw callbacks.")
     journal_bytes: int = Field(
-        256 * _MIB, gt=0, description="Bodies and headers of raw callbacks kept, in bytes; the oldest go first."
+        256 * MIB, gt=0, description="Bodies and headers of raw callbacks kept, in bytes; the oldest go first."
     )
     events: int = Field(1_000_000, gt=0, description="Events kept in the stream.")
     jobs: Duration = Field(timedelta(days=7), description="The engine's job results (the contract says 7 days).")
@@ -276,20 +138,20 @@ class Retention(_Concern):
     )
 
 
-class Endpoints(_Concern):
+class Endpoints(Concern):
     """Where events are posted to."""
 
     allow_private: bool = Field(False, description="Post events to private and loopback addresses too.")
 
 
-class Log(_Concern):
+class Log(Concern):
     """What the processes write to standard error."""
 
     format: Literal["auto", "json", "pretty"] = Field("auto", description="`auto`: pretty on a terminal, else JSON.")
     level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least severe level written.")
 
 
-class Objects(_Concern):
+class Objects(Concern):
     """Where clips and uploads live."""
 
     url: str = Field(

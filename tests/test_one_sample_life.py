@@ -176,6 +176,7 @@ async def test_10_every_change_is_told_once_and_in_order(here: Line, recording: 
     stream = await here.redis.xrange(keys.events(here.settings.account))
     told = [json.loads(fields[b"event"])["type"] for _, fields in stream]
     assert told == [
+        "sample.ready",
         "enrollment.started",
         "sample.applied",
         "enrollment.improved",

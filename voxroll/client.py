@@ -9,11 +9,10 @@ Files are streamed, never read whole. Every failure is a `CommandError`: the fro
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable, Iterator, Sequence
+import math
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from datetime import datetime
-from itertools import islice
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -21,12 +20,12 @@ from urllib.parse import quote
 import aiohttp
 
 from voxroll.batching import Batching
-from voxroll.documents import Speaker, Standing
+from voxroll.documents import Speaker
 from voxroll.door import once
 from voxroll.failure import CommandError
-from voxroll.told import Told, read
+from voxroll.listing import Listing, speaker_of
+from voxroll.told import Told
 
-_LOOKED_UP = 500  # speakers in one request
 _POLL_S = (0.15, 2.0)  # first and longest pause between two looks at a speaker
 
 
@@ -47,13 +46,17 @@ class Outcome:
         return self.speaker is not None and self.speaker.enrollment_complete
 
 
-class Client(Batching, Told):
+class Client(Batching, Listing, Told):
     """Speaks to one front door; use it as `async with Client() as voxroll`."""
 
-    async def enroll(self, speaker_id: str, recordings: Sequence[Path | str], *, batch: str | None = None) -> Speaker:
+    async def enroll(
+        self, speaker_id: str, recordings: Sequence[Path | str], *, batch: str | None = None, wait_s: float = 0.0
+    ) -> Speaker:
         """Hand in recordings of one speaker: paths are uploaded, http(s) URLs are fetched by the front door.
 
-        `batch` is a name of the caller's, to list those speakers by.
+        `batch` is a name of the caller's, to list those speakers by. With `wait_s` the answer comes once these
+        recordings are measured, or after so many seconds (30 at most), and says of each which stretch was found or why
+        none was; no call to the API need have been made by then.
 
         Raises:
             CommandError: a file can't be read, or the front door refused; nothing of this call was taken in then,
@@ -62,12 +65,15 @@ class Client(Batching, Told):
         files = [item for item in recordings if isinstance(item, Path)]
         urls = [item for item in recordings if isinstance(item, str)]
         document: dict[str, Any] = {}
+        loop = asyncio.get_running_loop()
+        end_s = loop.time() + wait_s
         if urls:
             body = {"speakerId": speaker_id, "recordings": [{"source": url} for url in urls], "batch": batch}
-            document = await self.ask("POST", "/v1/enrollments", json=body)
+            document = await self.ask("POST", "/v1/enrollments", json=body, headers=_waiting(wait_s))
         if files:
-            document = await self._upload(speaker_id, files, batch=batch)
-        return _speaker(document)
+            headers = once() | _waiting(end_s - loop.time())
+            document = await self._upload(speaker_id, files, batch=batch, headers=headers)
+        return speaker_of(document)
 
     async def enroll_many(
         self,
@@ -105,8 +111,9 @@ class Client(Batching, Told):
         except CommandError as error:
             return Outcome(speaker_id, error=error)
 
-    async def _upload(self, speaker_id: str, files: list[Path], *, batch: str | None) -> dict[str, Any]:
-        headers = once()
+    async def _upload(
+        self, speaker_id: str, files: list[Path], *, batch: str | None, headers: dict[str, str]
+    ) -> dict[str, Any]:
         return await self.patiently(lambda: self._upload_once(speaker_id, files, batch=batch, headers=headers))
 
     async def _upload_once(
@@ -125,113 +132,20 @@ class Client(Batching, Told):
 
     async def speaker(self, speaker_id: str) -> Speaker:
         """What is known of one speaker; `CommandError` with code `speaker_unknown` where nothing is."""
-        return _speaker(await self.ask("GET", f"/v1/speakers/{quote(speaker_id, safe='')}"))
-
-    async def speakers(  # noqa: PLR0913 -- one for each condition
-        self,
-        *,
-        state: str | None = None,
-        quality: str | None = None,
-        batch: str | None = None,
-        changed_after: datetime | None = None,
-        changed_before: datetime | None = None,
-        oldest_first: bool = False,
-    ) -> AsyncIterator[Speaker]:
-        """All speakers that fit each condition given, newest change first, page by page.
-
-        Args:
-            state: where they stand.
-            quality: of their enrollment.
-            batch: that handed them in.
-            changed_after: their last change is later.
-            changed_before: it is earlier.
-            oldest_first: who changes meanwhile comes again instead of being missed.
-        """
-        wanted = {
-            "state": state,
-            "quality": quality,
-            "batch": batch,
-            "changedAfter": changed_after and changed_after.isoformat(),
-            "changedBefore": changed_before and changed_before.isoformat(),
-            "order": "oldest" if oldest_first else None,
-        }
-        params = {"limit": "100"} | {name: value for name, value in wanted.items() if value}
-        while True:
-            page = await self.ask("GET", "/v1/speakers", params=params)
-            for document in page["speakers"]:
-                yield _speaker(document)
-            if not page.get("next"):
-                return
-            params["cursor"] = str(page["next"])
-
-    async def roster(self, *, min_quality: str = "Poor", batch: str | None = None) -> list[str]:
-        """Ids of all who are enrolled: identify takes each of them now; of those of a `batch`, where one is named."""
-        params = {"limit": "500", "minQuality": min_quality} | ({"batch": batch} if batch else {})
-        ids = list[str]()
-        while True:
-            page = await self.ask("GET", "/v1/roster", params=params)
-            ids += page["speakerIds"]
-            if not page.get("next"):
-                return list(dict.fromkeys(ids))
-            params["cursor"] = str(page["next"])
-
-    async def shortlist(  # noqa: PLR0913 -- one for each condition
-        self,
-        recording: str,
-        *,
-        channel: int | None = None,
-        limit: int = 50,
-        min_quality: str = "Poor",
-        batch: str | None = None,
-        timeout_s: float | None = None,
-    ) -> list[str]:
-        """Ids of those who may be the people in a recording, the likeliest first: the ones to ask identify about.
-
-        Args:
-            recording: absolute path or URL, as the front door reaches it.
-            channel: from 0; every one without it.
-            limit: at most so many ids.
-            min_quality: of their enrollments.
-            batch: that handed them in.
-            timeout_s: longest wait.
-
-        Raises:
-            CommandError: the recording will not do.
-            TimeoutError: it took longer.
-        """
-        asked = {"limit": str(limit), "minQuality": min_quality} | ({"batch": batch} if batch else {})
-        made = await self.ask("POST", "/v1/shortlists", json={"recording": recording, "channel": channel})
-        pause_s, longest_s = _POLL_S
-        async with asyncio.timeout(timeout_s):
-            while True:
-                found = await self.ask("GET", f"/v1/shortlists/{made['shortlistId']}", params=asked)
-                if found["state"] == "failed":
-                    raise CommandError(found["code"], found["message"])
-                if found["state"] == "done":
-                    return list(found["speakerIds"])
-                await asyncio.sleep(pause_s)
-                pause_s = min(pause_s * 1.5, longest_s)
-
-    async def standings(self, speaker_ids: Iterable[str]) -> AsyncIterator[Standing]:
-        """How those of the speakers stand that are known, some hundreds in one request."""
-        for asked in batched(speaker_ids, _LOOKED_UP):
-            body = {"speakerIds": asked}  # without an Idempotency-Key: nothing changes, and answers needn't be kept
-            found = await self.patiently(lambda: self.ask_once("POST", "/v1/lookup", json=body))  # noqa: B023
-            for document in found["speakers"]:
-                yield read(Standing, document)
+        return speaker_of(await self.ask("GET", f"/v1/speakers/{quote(speaker_id, safe='')}"))
 
     async def erase(self, speaker_id: str) -> Speaker:
         """Forget a speaker for good: audio, enrollment and record; whoever is erased is never enrolled again."""
-        return _speaker(await self.ask("DELETE", f"/v1/speakers/{quote(speaker_id, safe='')}"))
+        return speaker_of(await self.ask("DELETE", f"/v1/speakers/{quote(speaker_id, safe='')}"))
 
     async def retry(self, speaker_id: str) -> Speaker:
         """Try once more what failed for a reason that may have passed; `nothing_to_retry` where nothing did."""
-        return _speaker(await self.ask("POST", f"/v1/speakers/{quote(speaker_id, safe='')}/retry"))
+        return speaker_of(await self.ask("POST", f"/v1/speakers/{quote(speaker_id, safe='')}/retry"))
 
     async def decide(self, speaker_id: str, recording_id: str, *, accept: bool) -> Speaker:
         """Have a held sample handed in, or never."""
         path = f"/v1/speakers/{quote(speaker_id, safe='')}/recordings/{quote(recording_id, safe='')}"
-        return _speaker(await self.ask("POST", f"{path}/{'accept' if accept else 'reject'}"))
+        return speaker_of(await self.ask("POST", f"{path}/{'accept' if accept else 'reject'}"))
 
     async def watch(self, speaker_id: str) -> AsyncIterator[Speaker]:
         """The speaker now and again, ever less often, until nothing more is under way."""
@@ -271,15 +185,9 @@ async def _each(orders: AsyncIterable[Order] | Iterable[Order]) -> AsyncIterator
             yield order
 
 
-def batched(items: Iterable[str], size: int) -> Iterator[list[str]]:
-    """Items, so many at a time."""
-    rest = iter(items)
-    while some := list(islice(rest, size)):
-        yield some
-
-
-def _speaker(document: dict[str, Any]) -> Speaker:
-    return read(Speaker, document)
+def _waiting(wait_s: float) -> dict[str, str]:
+    """The header that asks the front door to wait with its answer."""
+    return {"Prefer": f"wait={math.ceil(wait_s)}"} if wait_s > 0 else {}
 
 
 def open_recording(file: Path) -> Any:

@@ -43,6 +43,8 @@ class Sample(_Document):
     outcome: str | None = None
     code: str | None = None
     message: str | None = None
+    value: float | None = None
+    limit: float | None = None
     stretch: dict[str, Any] | None = None
     language: str | None = None
     recipe: dict[str, Any] | None = None

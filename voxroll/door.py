@@ -7,7 +7,7 @@ was there once. Each POST carries an Idempotency-Key, so that it is done once ho
 import asyncio
 import random
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Self, TypeVar
@@ -78,14 +78,16 @@ class Door:
         if self._session is not None:
             await self._session.close()
 
-    async def ask(self, method: str, path: str, **request: Any) -> dict[str, Any]:
+    async def ask(
+        self, method: str, path: str, *, headers: Mapping[str, str] | None = None, **request: Any
+    ) -> dict[str, Any]:
         """The JSON object that a request is answered with.
 
         Raises:
             CommandError: it was refused, or there is no answer.
         """
-        headers = once() if method == "POST" else {}
-        return await self.patiently(lambda: self.ask_once(method, path, headers=headers, **request))
+        sent = (once() if method == "POST" else {}) | dict(headers or {})
+        return await self.patiently(lambda: self.ask_once(method, path, headers=sent, **request))
 
     async def ask_once(self, method: str, path: str, **request: Any) -> dict[str, Any]:
         """The same, tried once.

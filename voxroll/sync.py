@@ -40,9 +40,11 @@ class SyncClient:
         self._thread.join()
         self._loop.close()
 
-    def enroll(self, speaker_id: str, recordings: Sequence[Path | str], *, batch: str | None = None) -> Speaker:
+    def enroll(
+        self, speaker_id: str, recordings: Sequence[Path | str], *, batch: str | None = None, wait_s: float = 0.0
+    ) -> Speaker:
         """As `Client.enroll`."""
-        return self._run(self._client.enroll(speaker_id, recordings, batch=batch))
+        return self._run(self._client.enroll(speaker_id, recordings, batch=batch, wait_s=wait_s))
 
     def enroll_many(self, orders: Iterable[Order], *, batch: str | None = None, at_once: int = 32) -> Iterator[Outcome]:
         """As `Client.enroll_many`."""

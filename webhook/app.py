@@ -29,6 +29,7 @@ from webhook.metrics import Metrics
 from webhook.problems import problems
 from webhook.receiver import Receiver
 from webhook.room import ROOM, Room, utc_now
+from webhook.waiting import Waiting
 from worker.intake import Intake
 from worker.queue.connect import client, close, wait_until_there
 from worker.queue.jobs import Queue, queue_name
@@ -109,9 +110,9 @@ def _room(settings: Settings) -> Callable[[web.Application], AsyncIterator[None]
         try:
             await wait_until_there(redis, settings.redis)
             app[ROOM] = _furnished(settings, redis)
-            ringing = asyncio.create_task(app[ROOM].bell.run())
+            following = [asyncio.create_task(one.run()) for one in (app[ROOM].waiting, app[ROOM].bell)]
             yield
-            await end(ringing)
+            await end(*following)
             await app[ROOM].receiver.close()
         finally:
             await close(redis)
@@ -120,8 +121,9 @@ def _room(settings: Settings) -> Callable[[web.Application], AsyncIterator[None]
 
 
 async def _close(app: web.Application) -> None:
-    """Let those go who follow the events: they would keep their connections open for ever."""
+    """Let those go who follow the events, or wait: they would keep their connections open."""
     app[ROOM].closing.set()
+    app[ROOM].waiting.wake_all()
 
 
 def _furnished(settings: Settings, redis: ArqRedis) -> Room:
@@ -131,7 +133,7 @@ def _furnished(settings: Settings, redis: ArqRedis) -> Room:
     journal = Journal(redis, account=account, keep=retention.journal, most_bytes=retention.journal_bytes)
     metrics = Metrics()
     events = EventLog(redis, account=account, kept=retention.events)
-    objects = ObjectStore(settings)
+    objects, bell = ObjectStore(settings), Bell(events)
     return Room(
         settings=settings,
         redis=redis,
@@ -144,7 +146,8 @@ def _furnished(settings: Settings, redis: ArqRedis) -> Room:
         metrics=metrics,
         receiver=Receiver(settings, journal=journal, events=events, metrics=metrics, now=utc_now),
         events=events,
-        bell=Bell(events),
+        bell=bell,
+        waiting=Waiting(events, bell),
         endpoints=Endpoints(redis, account=account),
         batches=Batches(redis, account=account, events_kept=retention.events),
         manifests=Manifests(objects, account=account),

@@ -1,9 +1,10 @@
 """`POST /v1/enrollments`: recordings of one speaker, by path, by http(s) URL or as an upload.
 
 An upload is streamed to disk, never held in memory, and stored under the hash of its content. Answered with 202 and
-the speaker's document once it is written down.
+the speaker's document once it is written down; with `Prefer: wait=SECONDS` once the recordings are measured, too.
 """
 
+import asyncio
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -12,19 +13,23 @@ from urllib.parse import unquote
 from aiohttp import BodyPartReader, web
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
+from redis.exceptions import RedisError
 
 from config.settings import Quality
 from webhook.body import read_body
 from webhook.parts import parts_of, spooled, text_of
+from webhook.preference import wait_of
 from webhook.room import ROOM, Room
 from worker.contract.fields import FieldError, language_of, stretch_of
 from worker.contract.speaker import from_record
 from worker.ending import ending_of
 from worker.enrollment.errors import RequestError
-from worker.enrollment.record import Goal, SpeakerId
+from worker.enrollment.record import Goal, Record, SpeakerId
 from worker.enrollment.record import Quality as Grade
+from worker.enrollment.states import SampleState, is_goal_met, sample_state
 from worker.intake import Order, SpeakerErasedError, batch_of, speaker_id_of
 from worker.sources import Allowed, HandedIn, recording_from
+from worker.store.events import rung
 from worker.store.objects import UPLOADS, failed, folder_of
 
 _JSON_LIMIT = 262_144
@@ -81,8 +86,37 @@ async def enroll(request: web.Request) -> web.Response:
         await room.objects.forget(folder_of(UPLOADS, room.settings.account, order.speaker_id))
         raise
     room.metrics.recordings.inc(len(order.recordings))
+    headers = {"Location": f"/v1/speakers/{order.speaker_id}"}
+    wait_s = wait_of(request.headers.getall("Prefer", ()))
+    if wait_s is not None and not room.waiting.is_full:
+        record = await _measured(room, order, record, within_s=wait_s)
+        headers["Preference-Applied"] = f"wait={wait_s}"
     document = from_record(record, now=room.now(), policy=room.policy)
-    return web.json_response(document.to_wire(), status=202, headers={"Location": f"/v1/speakers/{order.speaker_id}"})
+    return web.json_response(document.to_wire(), status=202, headers=headers)
+
+
+async def _measured(room: Room, order: Order, record: Record, *, within_s: float) -> Record:
+    """The record once the order's recordings are measured, or as it was last known after so long."""
+    loop = asyncio.get_running_loop()
+    end_s = loop.time() + within_s
+    with room.waiting.of(order.speaker_id) as news:
+        while True:
+            news.clear()
+            try:
+                record = (await room.store.get(order.speaker_id)).record
+            except (RedisError, OSError):
+                return record  # the order is written down, and that is what is answered
+            left_s = end_s - loop.time()
+            if left_s <= 0 or room.closing.is_set() or not _is_measuring(record, order):
+                return record
+            await rung(news, at_most_s=left_s)
+
+
+def _is_measuring(record: Record, order: Order) -> bool:
+    """Whether any of the order's recordings has still to be measured."""
+    wanted = {one.identity for one in order.recordings}
+    planned = (one for one in record.samples if sample_state(one) is SampleState.PLANNED)
+    return not is_goal_met(record) and any(HandedIn.of(one).identity in wanted for one in planned)
 
 
 async def _named(request: web.Request, room: Room) -> Order:

@@ -30,7 +30,7 @@ RENEW_S = 10.0  # an upload may take longer than a key is kept for, and holds it
 _LONGEST = 255
 _BODY_LIMIT = 16 * 1024 * 1024
 _TOO_MANY, _SERVER_ERRORS = 429, 500
-_KEPT_HEADERS = ("Location", "Content-Type")
+_KEPT_HEADERS = ("Location", "Content-Type", "Preference-Applied")
 
 
 def idempotent(renew_s: float = RENEW_S) -> Middleware:

@@ -96,7 +96,11 @@ def _operation(one: Operation) -> dict[str, Any]:
         "operationId": one.name,
         "summary": one.summary,
         "security": [{"key": []}] if needs else [],
-        "parameters": [*_path_parameters(one), *(_query(name, schema) for name, schema in one.query)],
+        "parameters": [
+            *_path_parameters(one),
+            *(_optional(name, "query", schema) for name, schema in one.query),
+            *(_optional(name, "header", schema) for name, schema in one.headers),
+        ],
         "responses": {str(status): _answer(one, status, model) for status, model in sorted(answers.items())},
     }
     if needs:
@@ -104,7 +108,7 @@ def _operation(one: Operation) -> dict[str, Any]:
             f"Takes a key with the scope `{scope_of(one.verb.upper(), one.path)}` where keys are asked for."
         )
     if one.verb == "post" and needs:
-        told["parameters"].append({"name": "Idempotency-Key", "in": "header", "required": False, "schema": _KEY})
+        told["parameters"].append(_optional("Idempotency-Key", "header", _KEY))
     if one.takes:
         content = {kind: {"schema": _ref(model)} for kind, model in one.takes.items()}
         fields = (field for model in one.takes.values() for field in model.model_fields.values())
@@ -118,8 +122,8 @@ def _path_parameters(one: Operation) -> list[dict[str, Any]]:
     return [{"name": name, "in": "path", "required": True, "schema": known.get(name, TEXT)} for name in names]
 
 
-def _query(name: str, schema: Mapping[str, Any]) -> dict[str, Any]:
-    return {"name": name, "in": "query", "required": False, "schema": schema}
+def _optional(name: str, place: str, schema: Mapping[str, Any]) -> dict[str, Any]:
+    return {"name": name, "in": place, "required": False, "schema": schema}
 
 
 def _answer(one: Operation, status: int, model: type[BaseModel] | None) -> dict[str, Any]:

@@ -26,4 +26,5 @@ class Operation:
     answers: Mapping[int, type[BaseModel] | None]
     takes: Mapping[str, type[BaseModel]] | None = None
     query: Sequence[tuple[str, Mapping[str, Any]]] = ()
+    headers: Sequence[tuple[str, Mapping[str, Any]]] = ()
     streams: bool = False

@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from webhook import batches, enrollments, schemas, shortlists, speakers
-from webhook.operation import JSON, LIMIT, TIME, Operation
+from webhook import batch_requests, batch_schemas, enrollments, schemas, shortlists, speakers
+from webhook.operation import JSON, LIMIT, TEXT, TIME, Operation
+from webhook.preference import WAIT_MOST_S
 from worker.contract.speaker import SpeakerDocument
 from worker.enrollment.record import Quality
 from worker.enrollment.states import SpeakerState
@@ -11,6 +12,11 @@ from worker.enrollment.states import SpeakerState
 _P = schemas.Problem
 _ONE_SPEAKER, _RECORDING = "/v1/speakers/{speaker_id}", "/v1/speakers/{speaker_id}/recordings/{recording_id}"
 _ONE_BATCH = "/v1/batches/{batch_id}"
+_WAIT = TEXT | {
+    "examples": ["wait=10"],
+    "description": f"`wait=SECONDS` (RFC 7240), at most {WAIT_MOST_S}: the answer waits until these recordings are "
+    "measured, and says of each which stretch was found, or why none; `Preference-Applied` says that it did.",
+}
 
 
 def _enum(*words: str) -> dict[str, Any]:
@@ -24,6 +30,7 @@ SPEAKERS = (
         name="enroll",
         summary="Hand in recordings of one speaker, by source or as files.",
         takes={JSON: enrollments.EnrollmentRequest, "multipart/form-data": schemas.Upload},
+        headers=(("Prefer", _WAIT),),
         answers={202: SpeakerDocument, 403: _P, 404: _P, 408: _P, 409: _P, 410: _P, 413: _P, 415: _P, 422: _P},
     ),
     Operation(
@@ -122,8 +129,8 @@ BATCHES = (
         path="/v1/batches",
         name="addBatch",
         summary="Hand in many rows, as JSON or as a manifest; the same again is the same batch.",
-        takes={JSON: batches.Rows, "multipart/form-data": schemas.BatchUpload},
-        answers={200: schemas.Batch, 202: schemas.Batch, 408: _P, 413: _P, 415: _P},
+        takes={JSON: batch_requests.Rows, "multipart/form-data": batch_schemas.BatchUpload},
+        answers={200: batch_schemas.Batch, 202: batch_schemas.Batch, 408: _P, 413: _P, 415: _P},
     ),
     Operation(
         verb="get",
@@ -131,14 +138,14 @@ BATCHES = (
         name="listBatches",
         summary="Batches, the newest first.",
         query=(("limit", LIMIT | {"maximum": 100}), ("cursor", {"type": "string", "pattern": "^[0-9]{1,9}$"})),
-        answers={200: schemas.BatchesPage, 422: _P},
+        answers={200: batch_schemas.BatchesPage, 422: _P},
     ),
     Operation(
         verb="get",
         path=_ONE_BATCH,
         name="getBatch",
         summary="How a batch gets on.",
-        answers={200: schemas.Batch, 404: _P},
+        answers={200: batch_schemas.Batch, 404: _P},
     ),
     Operation(
         verb="delete",
@@ -153,8 +160,8 @@ BATCHES = (
             path=f"{_ONE_BATCH}:{what}",
             name=f"{what}Batch",
             summary=says,
-            takes={JSON: batches.Bounds} if what == "resume" else None,
-            answers={202: schemas.Batch, 404: _P, 408: _P, 413: _P},
+            takes={JSON: batch_requests.Bounds} if what == "resume" else None,
+            answers={202: batch_schemas.Batch, 404: _P, 408: _P, 413: _P},
         )
         for what, says in (
             ("pause", "Take no more rows in for now."),

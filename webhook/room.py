@@ -11,6 +11,7 @@ from arq.connections import ArqRedis
 from config.settings import Settings
 from webhook.metrics import Metrics
 from webhook.receiver import Receiver
+from webhook.waiting import Waiting
 from worker.enrollment.steps import Policy
 from worker.intake import Intake
 from worker.queue.jobs import Queue
@@ -46,6 +47,7 @@ class Room:
     receiver: Receiver
     events: EventLog
     bell: Bell
+    waiting: Waiting
     endpoints: Endpoints
     batches: Batches
     manifests: Manifests

@@ -11,14 +11,15 @@ from worker.contract.speaker import SampleDocument, SpeakerDocument
 from worker.contract.standing import StandingDocument
 from worker.enrollment.record import Quality
 from worker.enrollment.states import SpeakerState
-from worker.store.batches import OnExisting, State
 
 
-class _Wire(BaseModel):
+class Wire(BaseModel):
+    """Names as they are on the wire."""
+
     model_config = ConfigDict(alias_generator=to_camel, frozen=True)
 
 
-class Problem(_Wire):
+class Problem(Wire):
     """An error (RFC 9457)."""
 
     type: str = Field(pattern="^urn:voxroll:problem:")
@@ -28,15 +29,15 @@ class Problem(_Wire):
     detail: str = Field(description="What was found, the limit, and the way out.")
 
 
-class StillNamed(_Wire):
+class StillNamed(Wire):
     """Where the id of an erased speaker stands until it is forgotten by itself."""
 
     batches: list[str] = Field(
         description="Through which the speaker came; the id is taken out of their manifests once they have ended."
     )
     manifests_until: datetime = Field(
-        description="Rows of other batches that were not taken name the id until these are forgotten: by then, or so "
-        "long after their end if they are at work."
+        description="Rows of other batches that were not taken are found and emptied one batch after the other, within "
+        "hours; at the latest they are forgotten by then, or so long after their end if they are at work."
     )
     callbacks_until: datetime = Field(description="Raw callbacks that came by now are forgotten by then.")
 
@@ -47,27 +48,27 @@ class Erased(SpeakerDocument):
     still_named: StillNamed
 
 
-class SpeakersPage(_Wire):
+class SpeakersPage(Wire):
     """Some speakers, and where the next page begins."""
 
     speakers: list[SpeakerDocument]
     next: str | None = Field(description="Goes into `cursor`.")
 
 
-class Standings(_Wire):
+class Standings(Wire):
     """How those of the speakers stand that are known."""
 
     speakers: list[StandingDocument]
 
 
-class EventsPage(_Wire):
+class EventsPage(Wire):
     """Some events, and where the next page begins."""
 
     events: list[EventDocument]
     next: str | None = Field(description="Goes into `after` or `before`.")
 
 
-class EventType(_Wire):
+class EventType(Wire):
     """One type of the catalogue."""
 
     type: str
@@ -75,13 +76,13 @@ class EventType(_Wire):
     schema_: dict[str, Any] = Field(alias="schema")
 
 
-class EventTypes(_Wire):
+class EventTypes(Wire):
     """The catalogue."""
 
     types: list[EventType]
 
 
-class ToldWith(_Wire):
+class ToldWith(Wire):
     """Another event of the same change."""
 
     id: str
@@ -89,7 +90,7 @@ class ToldWith(_Wire):
     sequence: int | None
 
 
-class TracedCallback(_Wire):
+class TracedCallback(Wire):
     """A callback of the sample: what was read in it, and what was made of it."""
 
     callback_id: str
@@ -101,7 +102,7 @@ class TracedCallback(_Wire):
     decision: str
 
 
-class TracedSpeaker(_Wire):
+class TracedSpeaker(Wire):
     """How the speaker stands now."""
 
     state: SpeakerState
@@ -109,7 +110,7 @@ class TracedSpeaker(_Wire):
     enrollment_quality: Quality | None
 
 
-class TracedEndpoint(_Wire):
+class TracedEndpoint(Wire):
     """How an endpoint fares with the event; `before`: so many of its speaker go out first."""
 
     endpoint_id: str
@@ -120,7 +121,7 @@ class TracedEndpoint(_Wire):
     next_try_at: datetime | None
 
 
-class Trace(_Wire):
+class Trace(Wire):
     """One event, where it came from and where it goes."""
 
     event: EventDocument
@@ -131,14 +132,14 @@ class Trace(_Wire):
     endpoints: list[TracedEndpoint]
 
 
-class Roster(_Wire):
+class Roster(Wire):
     """Ids that identify takes."""
 
     speaker_ids: list[str]
     next: str | None = Field(description="Goes into `cursor`.")
 
 
-class Shortlist(_Wire):
+class Shortlist(Wire):
     """Who may be the people in a recording."""
 
     shortlist_id: str
@@ -149,7 +150,7 @@ class Shortlist(_Wire):
     message: str | None
 
 
-class EndpointHealth(_Wire):
+class EndpointHealth(Wire):
     """How an endpoint does."""
 
     delivered: int
@@ -166,7 +167,7 @@ class EndpointHealth(_Wire):
     )
 
 
-class Endpoint(_Wire):
+class Endpoint(Wire):
     """Where events are posted to."""
 
     endpoint_id: str
@@ -186,20 +187,20 @@ class EndpointMade(Endpoint):
     secret: str
 
 
-class Endpoints(_Wire):
+class Endpoints(Wire):
     """All of them."""
 
     endpoints: list[Endpoint]
 
 
-class Replayed(_Wire):
+class Replayed(Wire):
     """So many events are on their way once more."""
 
     endpoint_id: str
     events: int
 
 
-class Callback(_Wire):
+class Callback(Wire):
     """A callback that came to webhookUrl."""
 
     callback_id: str
@@ -219,96 +220,31 @@ class CallbackContent(Callback):
     body_base64: str
 
 
-class CallbacksPage(_Wire):
+class CallbacksPage(Wire):
     """Some callbacks, newest first."""
 
     callbacks: list[Callback]
     next: str | None = Field(description="Goes into `before`.")
 
 
-class BatchGoal(_Wire):
-    """When a speaker of the batch needs no further sample."""
-
-    quality: Quality
-    samples: int
-
-
-class BatchManifest(_Wire):
-    """What was handed in."""
-
-    kind: str
-    bytes: int
-    sha256: str
-
-
-class BatchRows(_Wire):
-    """Rows of the manifest; those read add up."""
-
-    total: int | None = Field(description="Not known until they are counted.")
-    read: int
-    taken: int
-    bad: int
-    skipped: int
-    blocked: int
-
-
-class Batch(_Wire):
-    """Many rows that were handed in at once."""
-
-    batch_id: str
-    name: str
-    state: State
-    why: str | None
-    created_at: datetime
-    changed_at: datetime
-    on_existing: OnExisting
-    goal: BatchGoal
-    until: datetime | None
-    budget: int | None
-    manifest: BatchManifest
-    rows: BatchRows
-    speakers: dict[SpeakerState, int] = Field(description="How many of its speakers stand where.")
-    calls: int = Field(description="Spent on its speakers so far.")
-
-
-class BatchesPage(_Wire):
-    """Some batches, the newest first."""
-
-    batches: list[Batch]
-    next: str | None = Field(description="Goes into `cursor`.")
-
-
-class BatchUpload(_Wire):
-    """A manifest as a file, and the options as parts of their own."""
-
-    manifest: str = Field(json_schema_extra={"format": "binary"})
-    folder: str | None = Field(None, description="That paths count from: an absolute path, or one of a bucket.")
-    name: str | None = None
-    on_existing: OnExisting | None = None
-    quality: Quality | None = None
-    samples: int | None = None
-    until: datetime | None = None
-    budget: int | None = None
-
-
-class Health(_Wire):
+class Health(Wire):
     """The process lives."""
 
     status: Literal["ok"]
 
 
-class Readiness(_Wire):
+class Readiness(Wire):
     """It can do its work, or what is missing."""
 
     ready: bool
     checks: dict[str, str]
 
 
-class Nothing(_Wire):
+class Nothing(Wire):
     """Taken."""
 
 
-class Upload(_Wire):
+class Upload(Wire):
     """Recordings as files: the part `speakerId` comes first."""
 
     speaker_id: str

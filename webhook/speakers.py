@@ -92,6 +92,7 @@ async def erase(request: web.Request) -> web.Response:
     joined = (await room.store.get(speaker_id)).record.batches
     batches = [one.batch for one in joined if one.batch.startswith(BATCH)]
     await room.batches.unnaming.want(speaker_id, batches)
+    await room.batches.unnaming.want_everywhere(speaker_id)
     record = await room.intake.erase(speaker_id, now=now)
     named = {
         "batches": batches,

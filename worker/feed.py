@@ -15,7 +15,9 @@ import structlog
 from redis.exceptions import RedisError
 
 from config.points import point
+from worker.contract.rows import Row
 from worker.enrollment.errors import RejectError, RetryLaterError
+from worker.enrollment.record import SpeakerId
 from worker.enrollment.states import SpeakerState
 from worker.piece import Taking, wanted
 from worker.store.batches import Batch, Fate, State, counters
@@ -144,6 +146,10 @@ class Feeder:
         if not rows:
             raise AssertionError(f"{batch.read} rows read, {batch.total} counted")
         problems = await self._ways.taking.take_in(batch.plan, rows, behind=batch.read)
+        for problem in problems:
+            row = rows[problem.number - batch.read].row
+            if problem.code == "speaker_erased" and isinstance(row, Row) and row.speaker_id:
+                await self._ways.shop.batches.unnaming.want(SpeakerId(row.speaker_id), [self._batch_id])
         point("feed.taken")
         await self._ways.manifests.note(self._batch_id, problems, behind=batch.read, rows=len(rows))
         fates = Counter(problem.fate for problem in problems)

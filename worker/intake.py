@@ -133,14 +133,14 @@ class Intake:
             RequestError: `nothing_to_retry`; as `take_in`.
         """
         record = (await self._store.get(speaker_id)).record
-        failed = {_handed(one).identity: one for one in record.samples if deserves_another_go(one)}
+        failed = {HandedIn.of(one).identity: one for one in record.samples if deserves_another_go(one)}
         for other in record.samples:
             if not deserves_another_go(other):
-                failed.pop(_handed(other).identity, None)  # its next go is under way, or did better
+                failed.pop(HandedIn.of(other).identity, None)  # its next go is under way, or did better
         if not failed or is_goal_met(record):
             message = f"{speaker_id} has no recording that failed for a reason that may have passed; hand in others"
             raise RequestError("nothing_to_retry", message, status=409)
-        again = [_handed(one) for one in failed.values()]
+        again = [HandedIn.of(one) for one in failed.values()]
         return await self.take_in(Order(speaker_id=speaker_id, recordings=again), now=now)
 
     async def erase(self, speaker_id: SpeakerId, *, now: datetime) -> Record:
@@ -186,10 +186,6 @@ def _decision(record: Record, recording_id: RecordingId, *, accept: bool, now: d
         return [SampleReleased(at=now, recording_id=recording_id)]
     why = f"a person rejected it, held for: {sample.held.message}"
     return [SampleDeclined(at=now, recording_id=recording_id, code=sample.held.code, message=why)]
-
-
-def _handed(sample: Sample) -> HandedIn:
-    return HandedIn(sample.source, sample.name, sample.channel, sample.stretch, sample.language)
 
 
 def _facts(record: Record, order: Order, *, now: datetime) -> list[Fact]:

@@ -87,7 +87,7 @@ class Resealer:
         if renewed is not None:
             await self.objects.put(key, renewed)
             if (await self.records.get(speaker_id)).record.erased_at:
-                await self.objects.remove(key)
+                await self.objects.delete(key)
         return outcome
 
     def _renewed(self, blob: bytes, place: str, *, speaker_id: SpeakerId) -> tuple[bytes | None, str]:

@@ -13,7 +13,7 @@ from urllib.parse import unquote, urlsplit
 from config.settings import Settings
 from worker.contract.buckets import is_bucket, is_within, lying_at
 from worker.enrollment.errors import RequestError
-from worker.enrollment.record import WHOLE, Stretch
+from worker.enrollment.record import WHOLE, Sample, Stretch
 
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
@@ -28,6 +28,11 @@ class HandedIn:
     stretch: Stretch = WHOLE
     language: str | None = None
     ref: str = ""
+
+    @classmethod
+    def of(cls, sample: Sample) -> Self:
+        """As the recording of a sample was handed in."""
+        return cls(sample.source, sample.name, sample.channel, sample.stretch, sample.language)
 
     @property
     def identity(self) -> str:

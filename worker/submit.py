@@ -10,8 +10,9 @@ import uuid
 from datetime import datetime, timedelta
 
 from config.points import point
-from worker.api.client import Accepted, Applied, Doubtful, NotApplied, Refused, Reply, Submission
+from worker.api.client import Submission
 from worker.api.governor import Turn
+from worker.api.replies import Accepted, Applied, Doubtful, NotApplied, Refused, Reply
 from worker.clips import clip_of
 from worker.contract.token import Claims, mint
 from worker.enrollment.errors import RetryLaterError

@@ -9,15 +9,19 @@ one by one when it is due again.
 import math
 from datetime import datetime, timedelta
 
+import structlog
+
 from worker.api.governor import Turn
+from worker.enrollment.errors import RecordNewerError
 from worker.enrollment.record import Record
 from worker.enrollment.states import SpeakerState
 from worker.enrollment.steps import LookUp, Policy, Step, due_at, next_steps
 from worker.queue import jobs
-from worker.store.forgetting import forget_old, unname
+from worker.store.forgetting import forget_old, seek, unname
 from worker.store.manifests import Manifests
 from worker.workshop import Workshop
 
+_log = structlog.get_logger()
 _AT_ONCE = 500  # records in one sweep; the next comes in seconds
 _PER_PAGE = 100
 _LONGEST_CHECK = timedelta(minutes=15)
@@ -32,7 +36,10 @@ async def sweep(shop: Workshop) -> str:
     listed = await _look_through(shop, list(records.values()), now=now)
     for speaker_id in due:
         record = records.get(speaker_id) or Record(speaker_id=speaker_id)
-        await shop.go_on(record, but=listed)
+        try:
+            await shop.go_on(record, but=listed)
+        except RecordNewerError as error:
+            _log.warning("sweep.passed_over", speaker_id=speaker_id, **error.context())
         again = next_look(record, now=now, policy=shop.policy)
         await shop.store.look_again(speaker_id, at=again or now)
     await _forget(shop)
@@ -43,6 +50,7 @@ async def _forget(shop: Workshop) -> None:
     manifests = Manifests(shop.objects, account=shop.settings.account)
     await forget_old(shop.batches, manifests, before=shop.now() - shop.settings.retention.batches)
     await unname(shop.batches, manifests, shop.store)
+    await seek(shop.batches, manifests, shop.store)
 
 
 def first_looks(record: Record, *, now: datetime, policy: Policy) -> list[Step]:

@@ -106,7 +106,7 @@ async def _hear_and_work(parts: Parts) -> None:
     """Load the models, then work off what needs them; without models the engine is of no use."""
     engine = parts.settings.engine
     try:
-        await parts.ears.load(parts.settings.cache_dir, name=engine.model)
+        await parts.ears.load(parts.settings.cache_dir)
     except Exception as error:  # noqa: BLE001  onnxruntime raises its own, unrelated kinds
         if not isinstance(error, ModelError):
             _log.exception("model.failed", model=engine.model)

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from engine.service.enrollment import Ask, Enrollment, Held, Sample, Verb
+from engine.service.enrollment import Ask, Enrollment, Held, Model, Sample, Verb
 from engine.service.failure import ApiError
 from engine.voice.voiceprint import COMPLETE_FROM_S, SamplePrint, quality
 
@@ -17,7 +17,7 @@ MOST_SAMPLES = 100  # at two vectors of 768 bytes each, one hash stays under 200
 _SPENT_KEPT = 1024  # keys that a tombstone remembers: far more than anybody still repeats
 
 
-def already_applied(held: Held, ask: Ask, *, model: str) -> Enrollment | None:
+def already_applied(held: Held, ask: Ask, *, model: Model) -> Enrollment | None:
     """The enrollment, if this very request was applied before; None if its sample may be applied.
 
     Raises:
@@ -48,7 +48,7 @@ def already_applied(held: Held, ask: Ask, *, model: str) -> Enrollment | None:
     return None
 
 
-def _refuse_sample(there: Enrollment, ask: Ask, *, model: str) -> None:
+def _refuse_sample(there: Enrollment, ask: Ask, *, model: Model) -> None:
     if any(sample.sha256 == ask.sha256 for sample in there.samples):
         raise ApiError(
             400,
@@ -63,20 +63,20 @@ def _refuse_sample(there: Enrollment, ask: Ask, *, model: str) -> None:
             f"{len(there.samples)} samples are held, {MOST_SAMPLES} at most; delete the enrollment and begin anew",
             parameter="content",
         )
-    if there.model != model:
+    if not model.made(there):
         raise ApiError(
             400,
             "other_model",
-            f"enrolled with the model {there.model}, the engine runs {model}; delete the enrollment and begin anew",
+            f"enrolled with the model {there.made_with}, the engine runs {model}; delete the enrollment and begin anew",
             parameter=ask.parameter,
         )
 
 
-def with_sample(held: Held, ask: Ask, found: SamplePrint, *, model: str, now_ms: int) -> Held:
+def with_sample(held: Held, ask: Ask, found: SamplePrint, *, model: Model, now_ms: int) -> Held:
     """What will be held once the sample is applied; the version stays the one read."""
     before = held.alive or Enrollment(
         speaker_id=ask.speaker_id,
-        model=model,
+        model=model.name,
         created_ms=now_ms,
         deleted_ms=held.enrollment.deleted_ms if held.enrollment else 0,
         spent=held.enrollment.spent if held.enrollment else (),
@@ -94,7 +94,7 @@ def with_sample(held: Held, ask: Ask, found: SamplePrint, *, model: str, now_ms:
         line=bool(found.line),
     )
     samples = (*before.samples, sample)
-    grown = replace(before, samples=samples)
+    grown = replace(before, samples=samples, model_id=before.model_id or next(iter(model.ids), ""))
     rated = replace(grown, quality=quality((*held.prints(), found), complete=grown.is_complete))
     return Held(rated, held.version, (held.vectors if held.alive else b"") + _row(found))
 
@@ -115,7 +115,7 @@ def spent_with(there: Enrollment, *gone: Sample) -> tuple[str, ...]:
     return (*there.spent, *(sample.key for sample in gone))[-_SPENT_KEPT:]
 
 
-def comparable(held: Mapping[str, Held], *, model: str) -> dict[str, tuple[SamplePrint, ...]]:
+def comparable(held: Mapping[str, Held], *, model: Model) -> dict[str, tuple[SamplePrint, ...]]:
     """The prints of speakers that audio is to be compared with.
 
     Raises:
@@ -126,8 +126,8 @@ def comparable(held: Mapping[str, Held], *, model: str) -> dict[str, tuple[Sampl
             reason = f"not_enrolled: {speaker_id} is not enrolled"
         elif not one.alive.is_complete:
             reason = f"not_complete: {speaker_id} has {one.alive.speech_s} s of speech, {COMPLETE_FROM_S} s needed"
-        elif one.alive.model != model:
-            reason = f"other_model: {speaker_id} is enrolled with {one.alive.model}, the engine runs {model}"
+        elif not model.made(one.alive):
+            reason = f"other_model: {speaker_id} is enrolled with {one.alive.made_with}, the engine runs {model}"
         else:
             continue
         code, _, message = reason.partition(": ")

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 import structlog
 
 from engine.service.diarize import diarized
+from engine.service.enrollment import Model
 from engine.service.failure import ApiError, DecoderLostError, NotReadyError
 from engine.service.identify import Utterance, utterances
 from engine.service.listen import NOW_S, RECORDING_S, whole
@@ -40,25 +41,28 @@ class Ears:
 
     Args:
         threads: samples worked on at one time.
+        model: name of the embedding model.
         rules: what a sample must keep to.
         decoders: what audio is decoded by; closed with this.
     """
 
-    def __init__(self, *, threads: int, rules: Rules, decoders: Decoders) -> None:
+    def __init__(self, *, threads: int, model: str, rules: Rules, decoders: Decoders) -> None:
         self._rules = rules
         self._decoders = decoders
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="voice")
         self._recordings = ThreadPoolExecutor(1, thread_name_prefix="recording")
         self._heard: Recent[str, SamplePrint] = Recent(_HEARD_MOST)
         self._voice: Voice | None = None
+        self.model = Model(model)  # with its ids once it is loaded
         self.loaded = asyncio.Event()  # the models are there
 
-    async def load(self, cache_dir: Path, *, name: str) -> None:
+    async def load(self, cache_dir: Path) -> None:
         """Bring the models into memory; on first use they are fetched and converted, which takes a while.
 
         Raises:
             ModelError: they can't be had.
         """
+        name = self.model.name
 
         def progress(text: str) -> None:
             _log.info("model.progressed", model=name, step=text)
@@ -67,6 +71,7 @@ class Ears:
             return Voice.load(model.ensure(cache_dir, name=name, progress=progress))
 
         self._voice = await asyncio.get_running_loop().run_in_executor(self._pool, work)
+        self.model = Model(name, self._voice.manifest.ids)
         self.loaded.set()
         _log.info("model.loaded", model=name)
 

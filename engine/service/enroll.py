@@ -31,7 +31,6 @@ class Enroller:
     Args:
         vault: where they are kept.
         ears: measures samples.
-        model: name of the embedding model; vectors of two models can't be compared.
         id_names: how answers spell the id of a speaker.
         clock: milliseconds since 1970.
     """
@@ -41,13 +40,11 @@ class Enroller:
         vault: Vault,
         ears: Ears,
         *,
-        model: str,
         id_names: Sequence[str] = ID_NAMES,
         clock: Callable[[], int] = now_ms,
     ) -> None:
         self._vault = vault
         self._ears = ears
-        self._model = model
         self._id_names = id_names
         self._clock = clock
 
@@ -61,7 +58,7 @@ class Enroller:
         Raises:
             ApiError: the sample can't be applied.
         """
-        return already_applied(await self._vault.look(ask.speaker_id), ask, model=self._model)
+        return already_applied(await self._vault.look(ask.speaker_id), ask, model=self._ears.model)
 
     async def apply(self, ask: Ask, audio: Path) -> Enrollment:
         """Apply a sample, which lies in a file, and return what the enrollment has become.
@@ -72,11 +69,11 @@ class Enroller:
         found = None
         for _ in range(_ROUNDS):
             held = await self._vault.get(ask.speaker_id)
-            done = already_applied(held, ask, model=self._model)
+            done = already_applied(held, ask, model=self._ears.model)
             if done is not None:
                 return done
             found = found or await self._ears.hear(audio, sha256=ask.sha256)
-            after = await asyncio.to_thread(with_sample, held, ask, found, model=self._model, now_ms=self._clock())
+            after = await asyncio.to_thread(with_sample, held, ask, found, model=self._ears.model, now_ms=self._clock())
             if await self._vault.commit(after) and after.enrollment is not None:
                 return after.enrollment
         raise NotReadyError(f"too many writers on {ask.speaker_id}")

@@ -57,12 +57,37 @@ class Sample:
 
 
 @dataclass(frozen=True, slots=True)
+class Model:
+    """The embedding model of an engine; vectors of two models can't be compared.
+
+    Attributes:
+        name: as the settings have it.
+        ids: what its vectors are known by (`Manifest.ids`), the newest first; none where it isn't loaded.
+    """
+
+    name: str
+    ids: tuple[str, ...] = ()
+
+    def made(self, one: "Enrollment") -> bool:
+        """Whether it made the vectors of an enrollment; by the name alone where no more is known of either."""
+        return one.model_id in self.ids if one.model_id and self.ids else one.model == self.name
+
+    def __str__(self) -> str:
+        return _shown(self.name, self.ids[0] if self.ids else "")
+
+
+def _shown(name: str, model_id: str) -> str:
+    return f"{name} ({model_id[:8]})" if model_id else name
+
+
+@dataclass(frozen=True, slots=True)
 class Enrollment:
     """What is held of one speaker. Deleted: a tombstone that keeps no voice, only the keys it was made with.
 
     Attributes:
         deleted_ms: the last deletion, kept when the speaker is enrolled anew.
         spent: keys of requests that were applied before that deletion, or whose sample was withdrawn.
+        model_id: what the model's vectors are known by; empty in those of before, until a sample is added.
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(ser_json_inf_nan="constants")
@@ -75,6 +100,12 @@ class Enrollment:
     is_deleted: bool = False
     deleted_ms: int = 0
     spent: tuple[str, ...] = ()
+    model_id: str = ""
+
+    @property
+    def made_with(self) -> str:
+        """The model, for people."""
+        return _shown(self.model, self.model_id)
 
     @property
     def speech_s(self) -> float:

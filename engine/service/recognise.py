@@ -17,13 +17,11 @@ class Recogniser:
     Args:
         vault: where enrollments are kept.
         ears: listens.
-        model: name of the embedding model; vectors of two models can't be compared.
     """
 
-    def __init__(self, vault: Vault, ears: Ears, *, model: str) -> None:
+    def __init__(self, vault: Vault, ears: Ears) -> None:
         self._vault = vault
         self._ears = ears
-        self._model = model
 
     async def known(self, speaker_ids: Sequence[str]) -> Mapping[str, Sequence[SamplePrint]]:
         """The prints of speakers that are named in a request.
@@ -31,7 +29,7 @@ class Recogniser:
         Raises:
             ApiError: 400 if one of them can't be told.
         """
-        return comparable(await self._vault.many(speaker_ids), model=self._model) if speaker_ids else {}
+        return comparable(await self._vault.many(speaker_ids), model=self._ears.model) if speaker_ids else {}
 
     async def identify(self, task: Identify, audio: Path, *, is_job: bool) -> dict[str, Any]:
         """SpeakerIdentificationObject of the contract.

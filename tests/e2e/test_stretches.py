@@ -85,6 +85,6 @@ async def test_a_stretch_beyond_the_end_costs_no_call(here: Line, call: str) -> 
 
 def test_a_record_written_before_there_were_stretches_is_read() -> None:
     old = b'{"speaker_id": "anna", "samples": [{"recording_id": "r1", "source": "file:///a.wav", "channel": 1}]}'
-    (sample,) = unpacked(old).samples
+    (sample,) = unpacked(old).record.samples
     assert (sample.stretch, sample.language, sample.channel) == (WHOLE, None, 1)
     assert Stretch() == WHOLE

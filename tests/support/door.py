@@ -4,6 +4,7 @@ import contextlib
 import json
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import aiohttp
 from pydantic import SecretStr
@@ -34,6 +35,12 @@ async def front_door(
     serve = door(app, listening, drain_s=1) if short_way else serving(app, on=listening)
     async with serve, aiohttp.ClientSession(url_of(listening), connector=aiohttp.TCPConnector(limit=0)) as http:
         yield http
+
+
+async def ask(door: aiohttp.ClientSession, method: str, path: str, **request: Any) -> tuple[int, dict[str, Any]]:
+    """The status of an answer and its JSON object, empty where it has none."""
+    async with door.request(method, path, **request) as answer:
+        return answer.status, await answer.json() if answer.content_type.endswith("json") else {}
 
 
 def token(

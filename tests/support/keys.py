@@ -21,6 +21,7 @@ REASONS = {
     "vx:{*}:batches": "one member per batch, until it is forgotten",
     "vx:{*}:batches:open": "empties as they end",
     "vx:{*}:batches:unnaming": "empties as manifests are rewritten",
+    "vx:{*}:batches:seeking": "empties as the batches are looked through",
     "vx:{*}:batch:*": "the sweep forgets it by age",
     "vx:{*}:queue": "empties as jobs are done",
     "vx:{*}:engine:*": "the engine's keys are checked by its own tests",

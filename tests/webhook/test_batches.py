@@ -3,38 +3,17 @@
 import csv
 import io
 import json
-from collections.abc import AsyncIterator
 from typing import Any
 
 import aiohttp
 import pytest
-from arq.connections import ArqRedis
 
-from config.settings import Settings
 from tests.support.batches import World
-from tests.support.door import front_door
+from tests.support.door import ask
 from tests.support.waiting import until
-from tests.support.workshop import workshop
 from worker.enrollment.facts import SampleParked
 from worker.enrollment.record import SpeakerId, Stretch
 from worker.store.batches import State
-
-
-@pytest.fixture
-async def door(settings: Settings) -> AsyncIterator[aiohttp.ClientSession]:
-    async with front_door(settings) as http:
-        yield http
-
-
-@pytest.fixture
-async def world(settings: Settings, redis: ArqRedis) -> AsyncIterator[World]:
-    async with workshop(settings) as shop:
-        yield World.of(shop, redis)
-
-
-async def ask(door: aiohttp.ClientSession, method: str, path: str, **request: Any) -> tuple[int, dict[str, Any]]:
-    async with door.request(method, path, **request) as answer:
-        return answer.status, await answer.json()
 
 
 async def upload(

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
 from typing import Any
 
 import aiohttp
@@ -16,21 +15,9 @@ from tests.support.lives import START, enrolled
 from worker.contract.events import CATALOGUE, schema
 from worker.enrollment.facts import EnrollmentSeen, SpeakerErased
 from worker.enrollment.record import SpeakerId
-from worker.enrollment.steps import Policy
 from worker.store import keys
 from worker.store.events import EventLog
 from worker.store.status import StatusStore
-
-
-@pytest.fixture
-async def door(settings: Settings) -> AsyncIterator[aiohttp.ClientSession]:
-    async with front_door(settings) as http:
-        yield http
-
-
-@pytest.fixture
-def store(redis: ArqRedis, settings: Settings) -> StatusStore:
-    return StatusStore(redis, account=settings.account, policy=Policy(), events_kept=1000)
 
 
 async def enroll(store: StatusStore, name: str, number: int = 1) -> None:

@@ -1,7 +1,6 @@
 """Batches are forgotten: by hand once they have ended, by age, and whom they name of the erased as far as can be."""
 
 import json
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -13,31 +12,13 @@ from arq.connections import ArqRedis
 
 from config.settings import Settings
 from tests.support.batches import World
-from tests.support.door import front_door
+from tests.support.door import ask
 from tests.support.waiting import until
-from tests.support.workshop import workshop
 from worker.enrollment.record import SpeakerId
 from worker.store import keys
 from worker.store.batches import State
 from worker.store.listing import Wanted
 from worker.sweep import sweep
-
-
-@pytest.fixture
-async def door(settings: Settings) -> AsyncIterator[aiohttp.ClientSession]:
-    async with front_door(settings) as http:
-        yield http
-
-
-@pytest.fixture
-async def world(settings: Settings, redis: ArqRedis) -> AsyncIterator[World]:
-    async with workshop(settings) as shop:
-        yield World.of(shop, redis)
-
-
-async def ask(door: aiohttp.ClientSession, method: str, path: str, **request: Any) -> tuple[int, dict[str, Any]]:
-    async with door.request(method, path, **request) as answer:
-        return answer.status, await answer.json() if answer.content_type.endswith("json") else {}
 
 
 async def handed_in(door: aiohttp.ClientSession, rows: list[dict[str, Any]]) -> str:
@@ -164,3 +145,33 @@ async def test_the_erased_are_taken_out_of_the_manifest_once_the_batch_has_ended
     assert [line for line in told if line] == ([6, 7] if kind == "csv" else [5, 6])
     assert await ask(door, "DELETE", f"/v1/batches/{batch_id}") == (204, {})
     assert stored(settings, batch_id) == []
+
+
+async def test_the_erased_are_found_in_rows_that_were_not_taken(
+    door: aiohttp.ClientSession, world: World, settings: Settings
+) -> None:
+    gone, rows = str(world.folder / "none.wav"), world.rows(1, speakers=1)
+    await ask(door, "DELETE", "/v1/speakers/clara")  # before it is handed in
+    first = await handed_in(door, [*rows, *({"id": name, "file": gone} for name in ("ben", "clara", "dora"))])
+    other = await handed_in(door, [*rows, {"id": "ben", "file": gone}])
+    await world.settled(first)
+    await ask(door, "DELETE", "/v1/speakers/ben")
+    await swept(world)
+    assert named(settings, first) == {"dora"}
+    assert await world.shop.batches.unnaming.wanted() == {other: {"ben", "clara"}}  # it has not ended
+    await world.settled(other)
+    await swept(world)
+    assert named(settings, other) == set()
+    assert await world.shop.batches.unnaming.wanted() == {}
+    assert not any(await world.shop.batches.unnaming.seeking())
+
+
+async def swept(world: World) -> None:
+    """Sweep as often as it takes to look through all batches."""
+    for _ in range(4):
+        await sweep(world.shop)
+
+
+def named(settings: Settings, batch_id: str) -> set[str]:
+    text = " ".join(path.read_text() for path in stored(settings, batch_id))
+    return {name for name in ("ben", "clara", "dora") if name in text}

@@ -2,7 +2,6 @@
 
 import asyncio
 import base64
-from collections.abc import AsyncIterator
 from typing import Any
 
 import aiohttp
@@ -10,7 +9,7 @@ import pytest
 from arq.connections import ArqRedis
 
 from config.settings import Settings
-from tests.support.door import BODY, STATUS, front_door, token
+from tests.support.door import BODY, STATUS, token
 from tests.support.workshop import prepared, workshop
 from worker.contract.token import Claims, mint
 from worker.enrollment.facts import SubmissionStarted
@@ -22,12 +21,6 @@ from worker.workshop import Workshop
 
 WHO, WHAT, ATTEMPT = SpeakerId("s1"), RecordingId("r1"), AttemptId("a1")
 _PATIENCE_S = 20
-
-
-@pytest.fixture
-async def door(settings: Settings) -> AsyncIterator[aiohttp.ClientSession]:
-    async with front_door(settings) as http:
-        yield http
 
 
 async def read(door: aiohttp.ClientSession, path: str, *, status: int = 200) -> dict[str, Any]:

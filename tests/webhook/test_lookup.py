@@ -1,7 +1,5 @@
 """How many speakers stand, in one answer: those that are known, with what a plan needs of them."""
 
-from collections.abc import AsyncIterator
-
 import aiohttp
 import pytest
 from arq.connections import ArqRedis
@@ -18,22 +16,10 @@ from worker.enrollment.facts import (
     SpeakerErased,
 )
 from worker.enrollment.record import Enrollment, Quality, RecordingId, SpeakerId
-from worker.enrollment.steps import Policy
 from worker.store.apikeys import ApiKeys, Scope, made
 from worker.store.status import StatusStore
 
 WHAT = RecordingId("r1")
-
-
-@pytest.fixture
-async def door(settings: Settings) -> AsyncIterator[aiohttp.ClientSession]:
-    async with front_door(settings) as http:
-        yield http
-
-
-@pytest.fixture
-def store(redis: ArqRedis, settings: Settings) -> StatusStore:
-    return StatusStore(redis, account=settings.account, policy=Policy(), events_kept=1000)
 
 
 async def test_the_known_are_told_and_the_others_left_out(door: aiohttp.ClientSession, store: StatusStore) -> None:

@@ -24,12 +24,6 @@ _LONGER_S = 10  # than the second that the tests' own Redis has for an answer, o
 
 
 @pytest.fixture
-async def door(settings: Settings) -> AsyncIterator[aiohttp.ClientSession]:
-    async with front_door(settings) as http:
-        yield http
-
-
-@pytest.fixture
 def own(tmp_path: Path) -> Iterator[ValkeyProcess]:
     """A Valkey that the test may ill-treat."""
     server = ValkeyProcess(tmp_path / "own")

@@ -1,41 +1,20 @@
 """Undoing a batch by HTTP: refused while it runs, told before, done once, however often it is asked for."""
 
 import json
-from collections.abc import AsyncIterator
 from typing import Any
 
 import aiohttp
-import pytest
 from arq.connections import ArqRedis
 
-from config.settings import Settings
 from tests.support.batches import World
-from tests.support.door import front_door
+from tests.support.door import ask
 from tests.support.lives import MEASURES, enrolled, recipe
 from tests.support.waiting import until
-from tests.support.workshop import workshop
 from worker.enrollment.facts import Answered, Fact, SampleReady, SpeakerErased, SubmissionStarted
 from worker.enrollment.record import AttemptId, AttemptOutcome, Quality, SpeakerId, Verb, Via
 from worker.intake import Intake, Order
 from worker.sources import HandedIn
 from worker.store.batches import State
-
-
-@pytest.fixture
-async def door(settings: Settings) -> AsyncIterator[aiohttp.ClientSession]:
-    async with front_door(settings) as http:
-        yield http
-
-
-@pytest.fixture
-async def world(settings: Settings, redis: ArqRedis) -> AsyncIterator[World]:
-    async with workshop(settings) as shop:
-        yield World.of(shop, redis)
-
-
-async def ask(door: aiohttp.ClientSession, method: str, path: str, **request: Any) -> tuple[int, dict[str, Any]]:
-    async with door.request(method, path, **request) as answer:
-        return answer.status, await answer.json()
 
 
 async def preview(door: aiohttp.ClientSession, path: str) -> dict[str, tuple[str, int, int, int]]:

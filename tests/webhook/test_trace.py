@@ -1,33 +1,18 @@
 """One event on a page, and the roster: what the front door reads together of record, journal and lanes."""
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import aiohttp
-import pytest
 from arq.connections import ArqRedis
 
 from config.settings import Settings
-from tests.support.door import front_door
 from tests.support.lives import START, enrolled
 from worker.enrollment.facts import EnrollmentSeen, SpeakerErased
 from worker.enrollment.record import SpeakerId
-from worker.enrollment.steps import Policy
 from worker.store.endpoints import Endpoints
 from worker.store.events import place_of
 from worker.store.faring import Fared
 from worker.store.status import StatusStore
-
-
-@pytest.fixture
-async def door(settings: Settings) -> AsyncIterator[aiohttp.ClientSession]:
-    async with front_door(settings) as http:
-        yield http
-
-
-@pytest.fixture
-def store(redis: ArqRedis, settings: Settings) -> StatusStore:
-    return StatusStore(redis, account=settings.account, policy=Policy(), events_kept=1000)
 
 
 async def told(door: aiohttp.ClientSession, path: str, **query: str) -> dict[str, Any]:

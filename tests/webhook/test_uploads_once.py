@@ -19,12 +19,6 @@ LARGE = secrets.token_bytes(3_000_000)  # several reads of a stream
 PARTS = {"speakerId": "anna", "batch": "monday", "recording": LARGE}
 
 
-@pytest.fixture
-async def door(settings: Settings) -> AsyncIterator[aiohttp.ClientSession]:
-    async with front_door(settings) as http:
-        yield http
-
-
 async def upload(
     door: aiohttp.ClientSession, path: str, parts: dict[str, Any], *, name: str = "a.wav"
 ) -> tuple[int, bool, dict[str, Any]]:

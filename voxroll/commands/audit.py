@@ -4,11 +4,6 @@ The worker looks (`python -m worker --audit`), with the settings of the running 
 is changed.
 """
 
-import json
-import subprocess
-import sys
-import tempfile
-from collections.abc import Iterator
 from typing import Annotated, Any
 
 import typer
@@ -16,8 +11,9 @@ from rich.markup import escape
 
 from config.settings import load
 from voxroll.commands.duration import moment
+from voxroll.commands.lines import lines
 from voxroll.failure import Exit
-from voxroll.progress import Steps, steps
+from voxroll.progress import steps
 from voxroll.running import adopt
 from voxroll.show import JsonOption, as_data, err, out, rows, table
 from voxroll.up.child import refusal_of
@@ -50,44 +46,21 @@ def audit(
     findings: list[dict[str, Any]] = []
     summary: dict[str, Any] = {}
     with steps(quiet=as_json) as progress:
-        for line in _lines(progress, begin):
-            kind = line.pop("type")
-            if kind == "finding":
-                findings.append(line)
-            elif kind == "summary":
-                summary = line
+        for line in lines("--audit", *begin, failed=lambda log: refusal_of(log, "audit_failed")):
+            match line.pop("type"):
+                case "progress":
+                    progress.total("speakers and callbacks looked at", max(line["enrollments"], line["speakers"]))
+                    progress.at(line["speakers"])
+                case "finding":
+                    findings.append(line)
+                case _:
+                    summary = line
     if as_json:
         as_data({"findings": findings, **summary})
     else:
         _show(findings, summary)
     if findings:
         raise typer.Exit(int(Exit.FAILED))
-
-
-def _lines(progress: Steps, arguments: list[str]) -> Iterator[dict[str, Any]]:
-    with (
-        tempfile.TemporaryFile("w+") as log,
-        subprocess.Popen(  # noqa: S603  (our own module, no shell)
-            [sys.executable, "-P", "-m", "worker", "--audit", *arguments],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=log,
-            text=True,
-        ) as process,
-    ):
-        if process.stdout is None:
-            raise AssertionError("it was asked for")
-        ended = False
-        for text in process.stdout:
-            line: dict[str, Any] = json.loads(text)
-            ended = line["type"] == "summary"
-            if line["type"] == "progress":
-                progress.total("speakers and callbacks looked at", max(line["enrollments"], line["speakers"]))
-                progress.at(line["speakers"])
-            yield line
-        if not ended:
-            log.seek(0)
-            raise refusal_of(log.read(), "audit_failed")
 
 
 def _show(findings: list[dict[str, Any]], summary: dict[str, Any]) -> None:

@@ -9,10 +9,6 @@ import csv
 import json
 import os
 import re
-import subprocess
-import sys
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlsplit
@@ -22,6 +18,7 @@ from rich.markup import escape
 
 from config.settings import Settings, load
 from voxroll.commands.duration import seconds
+from voxroll.commands.lines import lines
 from voxroll.failure import CommandError, Exit
 from voxroll.progress import Steps, steps
 from voxroll.running import adopt
@@ -118,17 +115,17 @@ def _moved(
     into.mkdir(parents=True, exist_ok=True)
     files = {kind: into / f"parity.{kind}" for kind in ("jsonl", "csv")}
     parts = {kind: path.with_name(f"{path.name}.part") for kind, path in files.items()}
-    with parts["jsonl"].open("w") as lines, parts["csv"].open("w", newline="") as cells:
+    with parts["jsonl"].open("w") as told, parts["csv"].open("w", newline="") as cells:
         written = csv.writer(cells)
         written.writerow(_COLUMNS)
-        for line in _lines(source, there):
+        for line in lines("--migrate", source, failed=_interrupted, environment=there):
             match line.pop("type"):
                 case "progress":
                     if line["speakers"] != total:
                         progress.total("speakers moved", total := line["speakers"])
                     progress.at(line["done"])
                 case "speaker":
-                    lines.write(json.dumps(line) + "\n")
+                    told.write(json.dumps(line) + "\n")
                     written.writerow(_row(line))
                     if line["parity"] not in _FINE and len(found) < _SHOWN:
                         found.append(line)
@@ -139,30 +136,9 @@ def _moved(
     return found, summary
 
 
-def _lines(source: str, there: dict[str, str]) -> Iterator[dict[str, Any]]:
-    with (
-        tempfile.TemporaryFile("w+") as log,
-        subprocess.Popen(  # noqa: S603 -- our own program, and the name of an account
-            [sys.executable, "-P", "-m", "worker", "--migrate", source],
-            env=there,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=log,
-            text=True,
-        ) as process,
-    ):
-        if process.stdout is None:
-            raise AssertionError("it was asked for")
-        ended = False
-        for text in process.stdout:
-            line: dict[str, Any] = json.loads(text)
-            ended = line["type"] == "summary"
-            yield line
-        if not ended:
-            log.seek(0)
-            said = tail_of(log.read(), 3)
-            message = f"it came to no end; the same command goes on: {said}"
-            raise CommandError("migration_interrupted", message, exit_code=Exit.UNAVAILABLE)
+def _interrupted(log: str) -> CommandError:
+    message = f"it came to no end; the same command goes on: {tail_of(log, 3)}"
+    return CommandError("migration_interrupted", message, exit_code=Exit.UNAVAILABLE)
 
 
 def _row(line: dict[str, Any]) -> list[Any]:

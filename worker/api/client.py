@@ -20,8 +20,9 @@ from config.settings import Api
 from worker.api.bounded import read_bounded
 from worker.api.governor import Governor, Leave, Limit, Turn
 from worker.api.listing import EnrollmentPage
+from worker.api.replies import WITHDRAWN, Answer, Doubtful, NotApplied, Reply, reply_of
 from worker.api.token import TokenSource, group_of
-from worker.contract.callback import EnrollmentStatus, Envelope, ErrorBody
+from worker.contract.callback import EnrollmentStatus, Envelope
 from worker.enrollment.errors import RetryLaterError
 
 _ENROLLMENTS = "/ai/audio/v1/enrollments"
@@ -32,7 +33,6 @@ _Model = TypeVar("_Model", bound=BaseModel)
 _GONE = {HTTPStatus.OK, HTTPStatus.NO_CONTENT, HTTPStatus.NOT_FOUND, HTTPStatus.GONE}
 _HONOURED = "Idempotency-Key-Honoured"
 _WITHDRAWN_PAUSE = timedelta(hours=1)
-_WITHDRAWN = "the API has no enrollments (404 on the collection); set VOXROLL_API_BASE_URL to the embedded engine"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,57 +45,6 @@ class Submission:
     callback_url: str | None
     idempotency_key: str
     language: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Applied:
-    """The sample counts; this is the enrollment now."""
-
-    status: EnrollmentStatus
-
-
-@dataclass(frozen=True, slots=True)
-class Accepted:
-    """The result will come by callback."""
-
-    job_id: str
-
-
-@dataclass(frozen=True, slots=True)
-class Refused:
-    """The API looked at the sample and won't have it."""
-
-    code: str
-    message: str
-
-
-@dataclass(frozen=True, slots=True)
-class NotApplied:
-    """Certainly nothing happened; it may be tried again."""
-
-    code: str
-    message: str
-
-
-@dataclass(frozen=True, slots=True)
-class Doubtful:
-    """It may have been applied or not."""
-
-    code: str
-    message: str
-
-
-Reply = Applied | Accepted | Refused | NotApplied | Doubtful
-
-
-@dataclass(frozen=True, slots=True)
-class _Answer:
-    status: int
-    body: bytes
-
-
-class _JobAccepted(BaseModel):
-    jobId: str  # noqa: N815 -- wire name
 
 
 class EnrollmentApi:
@@ -161,7 +110,7 @@ class EnrollmentApi:
             return Doubtful("api_timeout", f"no answer within {self._api.timeout.total_seconds():.0f} s")
         except aiohttp.ClientError as error:
             return Doubtful("api_cut_off", f"the connection ended before the answer: {type(error).__name__}")
-        return _reply(answer, create=create)
+        return reply_of(answer, create=create)
 
     async def enrollment(self, speaker_id: str, *, turn: Turn = Turn.FINISH) -> EnrollmentStatus | None:
         """What the API knows of the speaker; None if nothing.
@@ -181,7 +130,7 @@ class EnrollmentApi:
         query = {"partial": "true", "perPage": str(per_page), "page": str(page)}
         answer = await self._get(_ENROLLMENTS, turn=turn, params=query)
         if answer is None:
-            raise RetryLaterError("api_withdrawn", _WITHDRAWN, after=_WITHDRAWN_PAUSE)
+            raise RetryLaterError("api_withdrawn", WITHDRAWN, after=_WITHDRAWN_PAUSE)
         return _read(EnrollmentPage, answer)
 
     async def job(self, job_id: str) -> Envelope | None:
@@ -220,7 +169,7 @@ class EnrollmentApi:
         turn: Turn,
         params: Mapping[str, str] | None = None,
         leave: Leave | None = None,
-    ) -> _Answer:
+    ) -> Answer:
         """A call that may be repeated at will."""
         leave = leave or await self.reserve(f"{method} {path}", turn=turn)
         try:
@@ -228,7 +177,7 @@ class EnrollmentApi:
         except (TimeoutError, aiohttp.ClientError) as error:
             raise RetryLaterError("api_unreachable", f"{method} {path}: {type(error).__name__}") from error
 
-    async def _call(self, method: str, path: str, *, leave: Leave, **request: Any) -> _Answer:
+    async def _call(self, method: str, path: str, *, leave: Leave, **request: Any) -> Answer:
         """One request with a token; a token that the API no longer takes is renewed once, for which leave is taken."""
         for last in (False, True):
             token = await self._token.get()
@@ -239,7 +188,7 @@ class EnrollmentApi:
             leave = await self.reserve(f"{method} {path}", turn=Turn.FINISH)
         return answer
 
-    async def _request(self, method: str, path: str, *, token: str, leave: Leave, **request: Any) -> _Answer:
+    async def _request(self, method: str, path: str, *, token: str, leave: Leave, **request: Any) -> Answer:
         headers = request.pop("headers", {}) | {"Authorization": f"Bearer {token}"}
         departure = await self._governor.depart(leave)
         try:
@@ -247,56 +196,11 @@ class EnrollmentApi:
                 await self._governor.observe(answer.status, answer.headers, departure=departure)
                 if answer.status < HTTPStatus.INTERNAL_SERVER_ERROR:  # else it may be the word of a proxy
                     self.honours_keys = answer.headers.get(_HONOURED) == "true"
-                return _Answer(answer.status, await read_bounded(answer, _LARGEST_ANSWER))
+                return Answer(answer.status, await read_bounded(answer, _LARGEST_ANSWER))
         except aiohttp.ClientConnectorError as error:
             await self._governor.take_back(departure)
             message = f"no connection to {self._api.base_url}: {error.os_error.strerror or type(error).__name__}"
             raise RetryLaterError("api_unreachable", message, after=timedelta(seconds=5)) from error
-
-
-def _reply(answer: _Answer, *, create: bool) -> Reply:  # noqa: PLR0911 -- one line per status
-    match answer.status:
-        case HTTPStatus.OK | HTTPStatus.CREATED:
-            return _applied(answer.body)
-        case HTTPStatus.ACCEPTED:
-            return _accepted(answer.body)
-        case HTTPStatus.CONFLICT if create:
-            return NotApplied("exists", "the API already has an enrollment of this id; it will be added to")
-        case HTTPStatus.NOT_FOUND if create:
-            return NotApplied("api_withdrawn", _WITHDRAWN)
-        case HTTPStatus.NOT_FOUND | HTTPStatus.GONE:
-            return NotApplied("not_enrolled", "the API has no enrollment of this id (any more); it will be created")
-        case HTTPStatus.UNAUTHORIZED | HTTPStatus.FORBIDDEN:
-            return NotApplied("api_forbidden", f"{': '.join(_reason(answer))}; run `voxroll doctor`")
-        case HTTPStatus.TOO_MANY_REQUESTS:
-            return NotApplied("rate_limited", "429: all workers pause for the penalty")
-        case HTTPStatus.SERVICE_UNAVAILABLE:
-            return NotApplied("api_unavailable", "503")
-        case status if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-            return Doubtful("api_failed", f"{status}")
-        case _:
-            return Refused(*_reason(answer))
-
-
-def _applied(body: bytes) -> Reply:
-    try:
-        return Applied(EnrollmentStatus.model_validate_json(body))
-    except ValidationError:
-        return Doubtful("api_unreadable", "a 201 whose body can't be read")
-
-
-def _accepted(body: bytes) -> Reply:
-    try:
-        return Accepted(_JobAccepted.model_validate_json(body).jobId)
-    except ValidationError:
-        return Doubtful("api_unreadable", "a 202 without a job id")
-
-
-def _reason(answer: _Answer) -> tuple[str, str]:
-    try:
-        return ErrorBody.model_validate_json(answer.body).reason()
-    except ValidationError:
-        return ("api_refused", f"{answer.status} without a reason")
 
 
 def _read(model: type[_Model], body: bytes) -> _Model:

@@ -119,6 +119,7 @@ CATALOGUE = {
         "What the API holds is deleted, as some of it counts no more; the rest follows.", Nothing
     ),
     "enrollment.withdrawn": Kind("All that was handed in was rolled back; the speaker may be enrolled again.", Nothing),
+    "sample.ready": Kind("A recording was measured and holds a sample; no call was spent on it yet.", SampleData),
     "sample.held": Kind("A sample waits for a person's decision.", SampleData),
     "sample.rejected": Kind("A recording will not do; no call was spent on it.", SampleData),
     "sample.refused": Kind("The API refused a sample.", SampleData),

@@ -86,6 +86,7 @@ class StretchDocument(_Wire):
 class SampleDocument(_Wire):
     """One recording and what became of it. A ready sample that nobody needs any more shows as `spare`.
 
+    `value` and `limit`: what was measured and what was needed, in the unit that `message` tells, where it was numbers.
     `attempts` has those of enrollments that were deleted since as well, first.
     """
 
@@ -98,6 +99,8 @@ class SampleDocument(_Wire):
     outcome: str
     code: str | None
     message: str | None
+    value: float | None
+    limit: float | None
     planned_at: datetime | None
     prepared_at: datetime | None
     recipe: RecipeDocument | None
@@ -169,6 +172,8 @@ def _sample(record: Record, sample: Sample) -> SampleDocument:
         outcome=shown,
         code=getattr(reason(sample), "code", None),
         message=getattr(reason(sample), "message", None),
+        value=getattr(reason(sample), "value", None),
+        limit=getattr(reason(sample), "limit", None),
         planned_at=sample.planned_at,
         prepared_at=sample.prepared.at if sample.prepared else None,
         recipe=RecipeDocument.model_validate(sample.clip.recipe) if sample.clip else None,

@@ -28,6 +28,17 @@ class RetryLaterError(VoxrollError):
         self.after = after
 
 
+class RecordNewerError(RetryLaterError):
+    """A record of a newer version: writing it would drop what is not known here."""
+
+    def __init__(self, speaker_id: str) -> None:
+        message = (
+            f"the record of {speaker_id} holds what only a newer version of Voxroll knows, and is left as it is; "
+            "upgrade this process too"
+        )
+        super().__init__("record_newer", message, after=timedelta(minutes=1))
+
+
 class RequestError(VoxrollError):
     """What was asked can't be done as asked; `status` is the HTTP status that says so."""
 

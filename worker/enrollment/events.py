@@ -47,15 +47,17 @@ def _sample_events(before: Record, after: Record) -> list[Event]:
     for sample in after.samples:
         state = sample_state(sample)
         if state is not sample_state(before.sample(sample.recording_id)) and state in _SAMPLE_EVENTS:
-            fields: Fields = {
-                "recordingId": sample.recording_id,
-                "source": sample.name,
-                "code": getattr(reason(sample), "code", None),
-            }
-            told.append(Event(_SAMPLE_EVENTS[state], after.speaker_id, fields))
+            why = getattr(reason(sample), "code", None)
+            told.append(Event(_SAMPLE_EVENTS[state], after.speaker_id, _named(sample, code=why)))
+        if sample.clip and not before.sample(sample.recording_id).prepared:
+            told.append(Event("sample.ready", after.speaker_id, _named(sample)))
         if sample.conflict and not before.sample(sample.recording_id).conflict:
             told.append(Event("speaker.conflict_suspected", after.speaker_id, _conflict(sample, sample.conflict)))
     return told
+
+
+def _named(sample: Sample, *, code: str | None = None) -> Fields:
+    return {"recordingId": sample.recording_id, "source": sample.name, "code": code}
 
 
 def _conflict(sample: Sample, conflict: Conflict) -> Fields:

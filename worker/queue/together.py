@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from arq.connections import ArqRedis
+from redis.exceptions import ConnectionError  # noqa: A004 -- what an outage is told by
 
 _MOST = 256  # commands in one flight: bounds what Redis answers at one time
 
@@ -27,6 +28,7 @@ class TogetherRedis(ArqRedis):
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self._waiting: list[_Waiting] = []
+        self._flying: list[_Waiting] = []
         self._flight: asyncio.Task[None] | None = None
 
     async def execute_command(self, *args: Any, **options: Any) -> Any:
@@ -36,16 +38,29 @@ class TogetherRedis(ArqRedis):
         told: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self._waiting.append(_Waiting(args, options, told))
         if self._flight is None:
-            self._flight = asyncio.create_task(self._fly())
+            self._begin()
         return await told
 
+    def _begin(self) -> None:
+        self._flight = asyncio.create_task(self._fly())
+        self._flight.add_done_callback(self._end)
+
     async def _fly(self) -> None:
-        try:
-            while self._waiting:
-                some, self._waiting = self._waiting[:_MOST], self._waiting[_MOST:]
-                await self._send(some)
-        finally:
-            self._flight = None
+        while self._waiting:
+            self._flying, self._waiting = self._waiting[:_MOST], self._waiting[_MOST:]
+            await self._send(self._flying)
+
+    def _end(self, flight: "asyncio.Task[None]") -> None:
+        """Nobody waits for a flight that is over, or was cancelled before it began."""
+        self._flight = None
+        lost, self._flying = self._flying, []
+        if flight.cancelled():
+            lost, self._waiting = lost + self._waiting, []
+            for one in lost:
+                if not one.told.done():
+                    one.told.set_exception(ConnectionError("the flight of this command was cancelled"))
+        elif self._waiting:
+            self._begin()
 
     async def _send(self, some: Sequence[_Waiting]) -> None:
         try:

@@ -128,6 +128,7 @@ class Bell:
     def __init__(self, log: EventLog) -> None:
         self._log = log
         self._next = asyncio.Event()
+        self.place = ""  # of the newest event that was rung for; empty until the stream could be read
 
     def next(self) -> asyncio.Event:
         """What is set at the next news. Take it before reading, wait for it after: nothing is missed in between."""
@@ -135,16 +136,15 @@ class Bell:
 
     async def run(self) -> None:
         """Follow the stream until cancelled."""
-        place = ""
         while True:
             try:
-                place = place or (await self._log.bounds()).last
-                newest = await self._log.newest(place, at_most_s=_BLOCK_S)
+                self.place = self.place or (await self._log.bounds()).last
+                newest = await self._log.newest(self.place, at_most_s=_BLOCK_S)
             except (RedisError, OSError):
                 await asyncio.sleep(_BLOCK_S)
                 continue
-            if newest != place:
-                place = newest
+            if newest != self.place:
+                self.place = newest
                 self._next.set()
                 self._next = asyncio.Event()
                 await asyncio.sleep(_PAUSE_S)

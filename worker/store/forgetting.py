@@ -5,6 +5,7 @@ forgets the rest next time.
 """
 
 import contextlib
+import time
 from datetime import datetime
 
 from worker.enrollment.errors import RejectError
@@ -14,6 +15,7 @@ from worker.store.manifests import Manifests
 from worker.store.status import StatusStore
 
 _AT_ONCE = 20  # in one sweep; the next comes in seconds
+_SEEK_S = 2.0  # likewise
 
 
 async def forget(batches: Batches, manifests: Manifests, batch_id: str) -> None:
@@ -50,3 +52,27 @@ async def unname(batches: Batches, manifests: Manifests, store: StatusStore) -> 
                 await manifests.unname(batch.plan, names)
         await batches.unnaming.done(batch_id, names)
         return
+
+
+async def seek(batches: Batches, manifests: Manifests, store: StatusStore) -> None:
+    """Find batches that took nothing of erased speakers and name them: for a moment, the next sweep goes on.
+
+    Only rows that were not taken are read, not whole manifests; a batch that has not ended is written anew in the end.
+    """
+    left = await batches.unnaming.seeking()
+    if not left.sought:
+        known = await store.many([SpeakerId(one) for one in left.lately])
+        if names := [name for name, record in known.items() if record.erased_at]:
+            await batches.unnaming.begin(names)
+        return
+    until = time.monotonic() + _SEEK_S
+    for batch_id in sorted(left.unseen):
+        batch = await batches.get(batch_id)
+        if batch is not None:
+            has_ended = batch.state in ENDED
+            for name in await manifests.not_taken(batch_id, left.sought) if has_ended else left.sought:
+                await batches.unnaming.want(SpeakerId(name), [batch_id])
+        await batches.unnaming.seen(batch_id)
+        if time.monotonic() > until:
+            return
+    await batches.unnaming.end(left.sought)

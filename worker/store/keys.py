@@ -120,6 +120,14 @@ def unnaming(account: str) -> str:
     return f"vx:{{{account}}}:batches:unnaming"
 
 
+def seeking(account: str) -> str:
+    """Set of `lately/speaker`, `sought/speaker`, `unseen/batch`: whom of the erased to look for in which batches.
+
+    No TTL: empties as the batches are looked through.
+    """
+    return f"vx:{{{account}}}:batches:seeking"
+
+
 def batch_lead(account: str, batch_id: str) -> str:
     """Who feeds a batch. TTL: a few seconds."""
     return f"vx:{{{account}}}:batch:{batch_id}:lead"

@@ -99,6 +99,14 @@ class Manifests:
                 await self._objects.put(f"{folder}/{_REWRITTEN}", after_file)
                 await self._objects.delete(f"{folder}/manifest")
 
+    async def not_taken(self, batch_id: str, names: Collection[str]) -> set[str]:
+        """Those of some speakers who stand in rows that were not taken."""
+        found = set[str]()
+        for key in await self._objects.below(f"{self._folder(batch_id)}/problems"):
+            content = await self._objects.get(key) or b""
+            found |= await asyncio.to_thread(_named, content, names)
+        return found
+
     async def note(self, batch_id: str, problems: Sequence[Problem], *, behind: int, rows: int) -> None:
         """Write down what was wrong with the rows of a piece; the same piece again takes the place of the first."""
         if problems:
@@ -142,6 +150,11 @@ class Pieces:
 def source_of(row: Row, plan: Plan) -> str:
     """Where a row's recording is; paths count from the folder of the manifest."""
     return placed(row.source, plan.folder)
+
+
+def _named(content: bytes, names: Collection[str]) -> set[str]:
+    told = (_problem(json.loads(line)).speaker_id for line in content.splitlines())
+    return {one for one in told if one is not None and one in names}
 
 
 def _unnamed_problems(content: bytes, names: Collection[str]) -> bytes:

@@ -95,15 +95,6 @@ class ObjectStore:
         except (BaseError, OSError) as error:
             raise failed(error, f"deleting {folder}") from error
 
-    async def remove(self, key: str) -> None:
-        """Delete what lies under the key, if it is there."""
-        try:
-            await obstore.delete_async(self._store, key)
-        except FileNotFoundError:
-            return
-        except (BaseError, OSError) as error:
-            raise failed(error, f"deleting {key}") from error
-
     async def download(self, key: str, to: Path) -> None:
         """Copy what lies under the key into a file, piece by piece.
 

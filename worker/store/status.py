@@ -8,32 +8,36 @@ import json
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import lru_cache
 from importlib import resources
 
 from redis.asyncio import Redis
 
 from worker.enrollment.advance import advance
+from worker.enrollment.errors import RecordNewerError
 from worker.enrollment.events import Event
 from worker.enrollment.facts import Fact
 from worker.enrollment.record import Record, SpeakerId
 from worker.enrollment.states import SpeakerState
 from worker.enrollment.steps import Policy, due_at
 from worker.store import keys, listing
-from worker.store.codec import packed, unpacked
+from worker.store.codec import packed
 from worker.store.fields import read_fields
+from worker.store.lately import Lately
 from worker.store.listing import Listing, Wanted, indexes_of
 
-_READ_LATELY = 512  # records of some KB
 _COMMIT = resources.files("worker.store").joinpath("commit.lua").read_text()
 
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """A record and the version under which it was read; version 0: nothing is stored yet."""
+    """A record and the version under which it was read; version 0: nothing is stored yet.
+
+    `is_newer`: a newer version of Voxroll wrote it, and what is not known here is left out.
+    """
 
     record: Record
     version: int
+    is_newer: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,14 +65,15 @@ class StatusStore:
         self._events_kept = events_kept
         self._listing = Listing(redis, account=account)
         self._commit_script = redis.register_script(_COMMIT)
-        self._unpacked = lru_cache(_READ_LATELY)(unpacked)  # most were read a moment ago, and records don't change
+        self._lately = Lately()
 
     async def get(self, speaker_id: SpeakerId) -> Stored:
         """The speaker's record; an empty one of version 0 if there is none."""
         version, blob = await read_fields(self._redis, keys.speaker(self._account, speaker_id), "version", "record")
         if version is None or blob is None:
             return Stored(Record(speaker_id=speaker_id), 0)
-        return Stored(self._unpacked(blob), int(version))
+        kept = self._lately.unpacked(blob)
+        return Stored(kept.record, int(version), kept.is_newer)
 
     async def many(self, speaker_ids: Collection[SpeakerId]) -> dict[SpeakerId, Record]:
         """The records of several speakers in one round trip; who has none is left out."""
@@ -77,7 +82,7 @@ class StatusStore:
                 pipe.hget(keys.speaker(self._account, speaker_id), "record")
             blobs = await pipe.execute()
         found = zip(speaker_ids, blobs, strict=True)
-        return {speaker_id: self._unpacked(blob) for speaker_id, blob in found if blob}
+        return {speaker_id: self._lately.unpacked(blob).record for speaker_id, blob in found if blob}
 
     async def apply(self, speaker_id: SpeakerId, *facts: Fact, seen: Stored | None = None) -> Stored:
         """Add facts to the record, however many others write at the same time; no news costs no write.
@@ -86,6 +91,9 @@ class StatusStore:
             speaker_id: whose record.
             facts: to add.
             seen: the record as it was read lately, if it was: it need not be read again if it is still that.
+
+        Raises:
+            RecordNewerError: it is for a newer process to write.
         """
         while True:
             after = await self.apply_to(seen or await self.get(speaker_id), *facts)
@@ -94,7 +102,11 @@ class StatusStore:
             seen = None
 
     async def apply_to(self, stored: Stored, *facts: Fact) -> Stored | None:
-        """Add facts to the record as it was read; None if somebody else has changed it since."""
+        """Add facts to the record as it was read; None if somebody else has changed it since.
+
+        Raises:
+            RecordNewerError: it is for a newer process to write.
+        """
         record, events = stored.record, list[Event]()
         for fact in facts:
             decision = advance(record, fact)
@@ -102,6 +114,8 @@ class StatusStore:
             events += decision.events
         if record == stored.record:
             return stored
+        if stored.is_newer:
+            raise RecordNewerError(record.speaker_id)
         version = await self._commit(stored, record, events)
         return Stored(record, version) if version else None
 

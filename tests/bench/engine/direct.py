@@ -23,7 +23,7 @@ from engine.service.parts import Parts, assemble
 async def main() -> None:
     settings = load()
     parts = assemble(settings, callback_delays_s=(), fetch_delays_s=())
-    await parts.ears.load(settings.cache_dir, name=settings.engine.model)
+    await parts.ears.load(settings.cache_dir)
     app = web.Application(client_max_size=settings.engine.max_body_bytes)
     app.add_routes([web.post("/enroll", _enrolling(parts)), web.get("/readyz", _ready)])
     runner = web.AppRunner(app, access_log=None)

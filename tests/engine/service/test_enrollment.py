@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
 from engine.service.applying import already_applied, tombstone, with_sample
-from engine.service.enrollment import Ask, Enrollment, Held, Verb
+from engine.service.enrollment import Ask, Enrollment, Held, Model, Verb
 from engine.service.failure import ApiError
 from engine.voice.voiceprint import SamplePrint
 
@@ -56,8 +56,8 @@ def test_no_order_of_requests_breaks_the_promises(steps: list[Ask | Erase]) -> N
                 assert held.vectors == b""
             continue
         with suppress(ApiError):
-            done = already_applied(held, step, model="m")
-            held = held if done is not None else with_sample(held, step, heard(), model="m", now_ms=now_ms)
+            done = already_applied(held, step, model=Model("m"))
+            held = held if done is not None else with_sample(held, step, heard(), model=Model("m"), now_ms=now_ms)
         if held is not before:
             assert step.key not in erased_keys
             assert step.asked_ms >= erased_at
@@ -69,7 +69,7 @@ def test_no_order_of_requests_breaks_the_promises(steps: list[Ask | Erase]) -> N
 
 def test_what_is_kept_comes_back_the_same() -> None:
     ask = Ask(Verb.CREATE, "a", key="k", sha256="0", asked_ms=1, parameter="speakerId")
-    held = with_sample(Held(), ask, heard(narrow=False), model="m", now_ms=2)
+    held = with_sample(Held(), ask, heard(narrow=False), model=Model("m"), now_ms=2)
     kept = TypeAdapter(Enrollment)
     again = kept.validate_json(kept.dump_json(held.enrollment))  # type: ignore[arg-type]  # it is there
     assert again.samples[0].snr_db == float("inf")
@@ -82,7 +82,7 @@ def test_what_is_kept_comes_back_the_same() -> None:
 def test_twelve_seconds_are_complete() -> None:
     def told(speech_s: float) -> bool:
         ask = Ask(Verb.CREATE, "a", key="k", sha256="0", asked_ms=1, parameter="speakerId")
-        made = with_sample(Held(), ask, heard(speech_s), model="m", now_ms=2).enrollment
+        made = with_sample(Held(), ask, heard(speech_s), model=Model("m"), now_ms=2).enrollment
         assert made is not None
         assert made.is_complete is (made.status()["totalSpeechDuration"] >= 12.0)
         return bool(made.is_complete)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.service.applying import already_applied, with_sample
-from engine.service.enrollment import Ask, Held, Verb
+from engine.service.enrollment import Ask, Held, Model, Verb
 from engine.service.failure import ApiError
 from engine.service.samples import listed, sample_id, without_sample
 from engine.voice.voiceprint import SamplePrint, voiceprint
@@ -36,7 +36,7 @@ def ask(number: int) -> Ask:
 def holding(*numbers: int) -> Held:
     held = Held()
     for number in numbers:
-        held = with_sample(held, ask(number), heard(number), model="m", now_ms=100 + number)
+        held = with_sample(held, ask(number), heard(number), model=Model("m"), now_ms=100 + number)
     return held
 
 
@@ -58,7 +58,7 @@ def test_what_is_left_is_as_if_it_had_never_been_there(numbers: list[int], data:
         assert prints[0] == prints[1]
     assert without_again_is_refused(left, gone)
     with pytest.raises(ApiError, match="enrollment_deleted"):
-        already_applied(left, ask(gone), model="m")
+        already_applied(left, ask(gone), model=Model("m"))
 
 
 def without_again_is_refused(held: Held, number: int) -> bool:

@@ -15,7 +15,7 @@ from config.settings import Settings, SettingsError
 from engine.service import keys
 from engine.service.app import create_app
 from engine.service.applying import tombstone, with_sample
-from engine.service.enrollment import Ask, Held, Verb
+from engine.service.enrollment import Ask, Held, Model, Verb
 from engine.service.failure import ApiError
 from engine.service.parts import seal_of
 from engine.service.reseal import Progress, Resealer
@@ -46,7 +46,7 @@ async def enrolled(kept: Vault, speaker_id: str, *, samples: int = 1) -> Held:
     held = await kept.get(speaker_id)
     for number in range(samples):
         ask = Ask(Verb.CREATE, speaker_id, key=f"k{number}", sha256=f"{number}", asked_ms=1, parameter="speakerId")
-        assert await kept.commit(with_sample(held, ask, heard(number), model="m", now_ms=number))
+        assert await kept.commit(with_sample(held, ask, heard(number), model=Model("m"), now_ms=number))
         held = await kept.get(speaker_id)
     return held
 
@@ -143,7 +143,7 @@ async def test_resealing_leaves_what_changes_meanwhile_to_whoever_changes_it(
             assert held.enrollment is not None
             ask = Ask(Verb.ADD, str(number), key="more", sha256="more", asked_ms=1, parameter="speakerId")
             erased = tombstone(held.enrollment, version=held.version, now_ms=5)
-            grown = with_sample(held, ask, heard(77), model="m", now_ms=6)
+            grown = with_sample(held, ask, heard(77), model=Model("m"), now_ms=6)
             assert await new.commit(erased if number % 3 == 0 else grown)
 
     async def walk() -> list[Progress]:

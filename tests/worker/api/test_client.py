@@ -14,8 +14,9 @@ from pydantic import SecretStr
 from config.settings import Api, Settings
 from tests.support.serving import serving
 from worker.api import keys
-from worker.api.client import Accepted, Applied, Doubtful, EnrollmentApi, NotApplied, Refused, Reply, Submission
+from worker.api.client import EnrollmentApi, Submission
 from worker.api.governor import Turn
+from worker.api.replies import Accepted, Applied, Doubtful, NotApplied, Refused, Reply
 from worker.api.token import group_of
 from worker.enrollment.errors import RetryLaterError
 

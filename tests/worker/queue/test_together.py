@@ -68,6 +68,20 @@ async def test_who_gives_up_takes_no_other_along(together: ArqRedis) -> None:
     assert await together.echo("next") == b"next"
 
 
+@pytest.mark.parametrize("turns", [1, 2, 3])
+async def test_a_flight_that_is_cancelled_is_an_outage_for_all_that_wait(together: ArqRedis, turns: int) -> None:
+    await together.ping()
+    waits = [asyncio.ensure_future(together.echo(str(number))) for number in range(600)]
+    for _ in range(turns):  # it has not begun, or is under way
+        await asyncio.sleep(0)
+    (flight,) = (task for task in asyncio.all_tasks() if "_fly" in repr(task.get_coro()))
+    flight.cancel()
+    async with asyncio.timeout(5):
+        told = await asyncio.gather(*waits, return_exceptions=True)
+        assert all(isinstance(one, RedisConnectionError) for one in told), told[:3]
+        assert await together.echo("next") == b"next"
+
+
 async def test_what_waits_in_redis_holds_nobody_up(together: ArqRedis, settings: Settings) -> None:
     stream = f"vx:{{{settings.account}}}:stream"
     waiting = asyncio.ensure_future(together.xread({stream: "$"}, block=20_000))
