@@ -48,7 +48,7 @@ class Person:
         unseen: recordings that lie at an address, where nobody has looked.
         codes: why the others will not do.
         reason: the first of these in words.
-        doubts: codes that say that it may be somebody else.
+        doubts: codes that say that it may be somebody else, and why.
         standing: how the front door says the person stands.
     """
 
@@ -56,7 +56,7 @@ class Person:
     unseen: int = 0
     codes: Counter[str] = field(default_factory=Counter)
     reason: str = ""
-    doubts: set[str] = field(default_factory=set)
+    doubts: dict[str, str] = field(default_factory=dict)
     standing: Standing = NOBODY
 
     def best_s(self, samples: int) -> list[float]:
@@ -80,6 +80,15 @@ class Person:
         if self.unseen:
             return Outlook.UNSEEN
         return Outlook.SHORT if self.speech_s else Outlook.UNREADABLE
+
+    def doubted(self, samples: int) -> dict[str, str]:
+        """Why somebody should listen before any of the recordings is handed in: codes and words."""
+        found = {code: why for code, why in self.doubts.items() if not self.codes[code]}  # else said of one recording
+        missing = self.short_by_s(samples)
+        if self.speech_s and missing and not self.unseen and not self.standing.enrollment_complete:
+            there = f"{COMPLETE_FROM_S - missing:.1f} s of speech in all, {COMPLETE_FROM_S:g} s needed"
+            found["short"] = f"{there}; hand in more of other conversations"
+        return found
 
     def fewest(self, samples: int) -> int:
         """Samples after which the enrollment is complete, or all there are."""
@@ -129,8 +138,8 @@ class Planning:
             return True
         if disagreement:
             person.codes["different_voice"] += 1
-            person.doubts.add("different_voice")
-            person.reason = person.reason or f"line {row.line}: {disagreement}"
+            person.doubts["different_voice"] = f"line {row.line}: {disagreement}"
+            person.reason = person.reason or person.doubts["different_voice"]
             return True
         if code and not (code == UNLOOKED and is_address(row.source)):
             person.codes[code] += 1
@@ -146,13 +155,14 @@ class Planning:
         """Note that two people sound like one: either may be the other."""
         for name, other in ((alike.one, alike.other), (alike.other, alike.one)):
             person = self.persons[name]
-            person.doubts.add("same_voice_other_id")
             told = f"likeness {alike.score:.2f} to {other}, less than {alike.threshold:.2f} needed"
-            person.reason = person.reason or f"{told}; two people, or one under two ids?"
+            person.doubts["same_voice_other_id"] = f"{told}; two people, or one under two ids?"
+            person.reason = person.reason or person.doubts["same_voice_other_id"]
 
     def _person(self, speaker_id: str) -> Person:
         standing = self.known.standings.get(speaker_id, NOBODY)
-        return self.persons.setdefault(speaker_id, Person(doubts=set(standing.doubts), standing=standing))
+        doubts = dict.fromkeys(standing.doubts, "the front door holds a sample for it; `voxroll why` says which")
+        return self.persons.setdefault(speaker_id, Person(doubts=doubts, standing=standing))
 
     def outlooks(self) -> dict[str, int]:
         """How many persons are to be expected to come to what."""
@@ -167,6 +177,11 @@ class Planning:
         """Persons who are not ready, those first of whom a person has to decide."""
         for outlook in list(Outlook)[2:]:
             yield from ((name, one) for name, one in self.persons.items() if one.outlook(self.samples) is outlook)
+
+    def doubted(self) -> dict[str, dict[str, str]]:
+        """Why somebody should listen, of those people alone of whom that is so."""
+        found = ((name, person.doubted(self.samples)) for name, person in self.persons.items())
+        return {name: doubts for name, doubts in found if doubts}
 
     def _short_by(self) -> dict[str, float] | None:
         short = [person for person in self.persons.values() if person.outlook(self.samples) is Outlook.SHORT]
