@@ -75,6 +75,12 @@ class Entry:
         found = self.told.get("sample")
         return found if isinstance(found, dict) else {}
 
+    @property
+    def speech_s(self) -> float:
+        """Seconds of speech in the sample; 0 where nobody has looked."""
+        found = self.told.get("speechS")
+        return float(found) if isinstance(found, float) else 0.0
+
     def row(self) -> Row | None:
         """The row of a manifest that it is, whatever was decided; None where it is none, or several."""
         told = {field_of(name): value for name, value in self.told.items() if name != "rejected"}

@@ -24,7 +24,8 @@ section {{ margin: 1.4rem 0; }}
 section > button {{ margin-left: .4rem; }}
 section h2 {{ display: inline; }}
 h3 {{ font-size: .95rem; margin: 0 0 .2rem; overflow-wrap: anywhere; }}
-article {{ content-visibility: visible; margin: .5rem 0; padding: .6rem .9rem; border-left-color: var(--others); }}
+article {{ content-visibility: visible; scroll-margin: 11rem 0 1rem;
+  margin: .5rem 0; padding: .6rem .9rem; border-left-color: var(--others); }}
 article:focus {{ outline: 2px solid var(--window); outline-offset: 1px; }}
 article.accepted, article.moved {{ border-left-color: var(--speech); }}
 article.rejected {{ border-left-color: var(--rejected); border-left-style: double; }}
@@ -79,7 +80,10 @@ async function play(card) {
   say(`playing ${card.querySelector("h3 bdi").textContent}`);
   audio.play().catch(() => say("not_playing: this browser does not play it before a click on the player", true));
 }
+function isEdited(card) { return [...card.querySelectorAll("input")].some((one) => one.value !== one.defaultValue); }
 async function decide(chosen, decision, card) {
+  if (decision === "accept" && chosen.some(isEdited))
+    return say("not_saved: the times were changed; Enter in one of them moves there, u takes them back", true);
   const body = { decision, rows: chosen.map((one) => ({ line: Number(one.dataset.line), is: one.dataset.is })) };
   if (decision === "move") { Object.assign(body, fields(card)); say("measuring ..."); }
   const answer = await ask("decide", {
@@ -142,7 +146,8 @@ taken between the two times. Nothing leaves this machine.</p>
 <input name="find" value="$find" autocomplete="off"></label></form>\
 <audio controls aria-label="the sound of a recording"></audio></nav>
 <p class="dim"><kbd>j</kbd> <kbd>k</kbd> next and previous · \
-<kbd>p</kbd> play from one time to the other, pause · <kbd>a</kbd> accept · <kbd>r</kbd> reject · <kbd>m</kbd> move (Enter saves, Esc leaves) · <kbd>u</kbd> undo · with Shift all of a person</p>
+<kbd>p</kbd> play from one time to the other, pause · <kbd>a</kbd> accept · <kbd>r</kbd> reject · \
+<kbd>m</kbd> move (Enter saves, Esc leaves) · <kbd>u</kbd> undo · with Shift all of a person</p>
 <p id="said" class="dim" role="status">&nbsp;</p>
 </header>
 <main>
@@ -178,7 +183,7 @@ def page(review: Review, *, name: str, show: str, find: str, number: int) -> str
     last = max(1, -(-len(people) // SHOWN))
     number = min(number, last)
     shown = people[(number - 1) * SHOWN : number * SHOWN]
-    return _PAGE.substitute(
+    text = _PAGE.substitute(
         name=escape(name),
         style=_STYLE,
         script=_SCRIPT,
@@ -191,6 +196,7 @@ def page(review: Review, *, name: str, show: str, find: str, number: int) -> str
         people="".join(person(entries) for entries in shown) or "<p>There is nobody.</p>\n",
         pages="".join(_pages(f"find={quote(find)}" if find else f"show={show}", number, last)),
     )
+    return text.encode("utf-8", "replace").decode()  # half characters, of which names may be made
 
 
 def person(entries: Sequence[Entry]) -> str:
@@ -211,7 +217,7 @@ def card(entry: Entry) -> str:
     doubts = "".join(f"<p>{escape(code)}: {escape(why)}</p>" for code, why in entry.doubts.items())
     return (
         f'<article tabindex="-1" class="{entry.decision}" data-line="{entry.line}" data-is="{entry.is_}">'
-        f'<h3><bdi title="{escape(_printable(source))}">{escape(_printable(Path(source).name))}</bdi> '
+        f'<h3><bdi title="{escape(source)}">{escape(Path(source).name)}</bdi> '
         f'<span class="chip">{entry.decision}</span></h3>{doubts}<p class="dim">{_stretch(entry)}</p>'
         f'<div class="play">{_button("play", "▶ play", "p")}{_button("accept", "accept", "a")}'
         f"{_button('reject', 'reject', 'r')}{'' if entry.decision is Decision.OPEN else _button('undo', 'undo', 'u')}"
@@ -225,8 +231,8 @@ def _stretch(entry: Entry) -> str:
     sample = entry.sample
     try:
         start_s, end_s = float(sample["startS"]), float(sample["endS"])
-        told = f"{clock(start_s)} to {clock(end_s)}, {float(entry.told['speechS']):.1f} s of speech"
-    except (KeyError, TypeError, ValueError):
+        told = f"{clock(start_s)} to {clock(end_s)}, {entry.speech_s:.1f} s of speech"
+    except (KeyError, TypeError, ValueError, OverflowError):
         return "nobody has looked at it"
     channel = sample.get("channel")
     return escape(told + ("" if channel is None else f", channel {channel}"))
@@ -252,7 +258,3 @@ def _pages(who: str, number: int, last: int) -> Iterator[str]:
 
 def _link(where: str, label: str, *, is_here: bool = False) -> str:
     return f'<a href="{escape(where)}"{" aria-current=page" if is_here else ""}>{escape(label)}</a>'
-
-
-def _printable(text: str) -> str:
-    return text.encode("utf-8", "replace").decode()

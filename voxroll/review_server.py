@@ -20,6 +20,7 @@ from aiohttp import web
 
 from engine.voice.apart import DecoderError, Decoders
 from engine.voice.failure import VoiceFailure
+from engine.voice.voiceprint import COMPLETE_FROM_S
 from voxroll import plan_file, review_page
 from voxroll.asked import Asked, of_row
 from voxroll.checking import Verdict
@@ -158,8 +159,10 @@ class Reviewing:
             message = f"{self.plan.name}: {error.strerror}; nothing was decided"
             raise CommandError("plan_unwritten", message) from error
         review = await asyncio.to_thread(self.review)
+        left = f"{review.speech_s(changed[0].speaker_id):.1f} s of speech in all that is left"
         cards = [review_page.card(entry) for entry in changed]
-        return web.json_response({"cards": cards, "sums": review.sums(), "said": told or _SAID[str(decision)]})
+        said_to = f"{told or _SAID[str(decision)]}; {left}, {COMPLETE_FROM_S:g} s make an enrollment complete"
+        return web.json_response({"cards": cards, "sums": review.sums(), "said": said_to})
 
     async def _moved(
         self, row: tuple[int, str], said: dict[str, Any]

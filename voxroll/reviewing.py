@@ -44,6 +44,11 @@ class Review:
         doubtful = enumerate(self.people("doubtful"))
         return next((number for number, one in doubtful if any(map(_is_open, one))), 0)
 
+    def speech_s(self, speaker_id: str) -> float:
+        """Seconds of speech in the samples of a person that were not rejected."""
+        kept = (one for one in self.entries if one.speaker_id == speaker_id and one.decision is not Decision.REJECTED)
+        return sum(one.speech_s for one in kept)
+
     def counts(self) -> dict[str, int]:
         """People and recordings in doubt, and recordings by decision; `open` are those that are in doubt still."""
         found = Counter(entry.decision for entry in self.entries)
@@ -59,7 +64,7 @@ class Review:
         told = self.counts()
         decided = ", ".join(f"{told[name]:,} {name}" for name in ("accepted", "rejected", "moved"))
         people = f"{told['people']:,} people, {told['doubtful']:,} in doubt"
-        return f"{people}; {told['open']:,} recordings to decide, {decided}"
+        return f"{people}; recordings: {told['open']:,} to decide, {decided}"
 
 
 def _is_open(entry: Entry) -> bool:

@@ -77,8 +77,9 @@ def test_everybody_has_an_outlook_and_the_plan_can_be_run(archive: Path, tmp_pat
         ("ben", str(archive / "short.wav")),
         ("edgar", "https://x.example/a.wav"),
     ]
-    first = json.loads((tmp_path / "plan.jsonl").read_text().splitlines()[0])
+    first, _, ben, _ = map(json.loads, (tmp_path / "plan.jsonl").read_text().splitlines())
     assert first["sample"]["endS"] > first["sample"]["startS"]
+    assert ("doubts" in first, list(ben["doubts"])) == (False, ["short"])
     page = (tmp_path / "plan.html").read_text()
     for word in ("ben", "short", "clara", "not_audio", "dora", "no_consent", "3 to 4"):
         assert word in page, word
@@ -149,7 +150,8 @@ def test_recordings_of_two_voices_under_one_id_are_perhaps_somebody_elses(archiv
     page = (tmp_path / "plan.html").read_text()
     assert "perhaps somebody else" in page
     assert "line 5: likeness 0." in page
-    assert len((tmp_path / "plan.jsonl").read_text().splitlines()) == 4
+    rows = [json.loads(line) for line in (tmp_path / "plan.jsonl").read_text().splitlines()]
+    assert [list(row.get("doubts", {})) for row in rows] == [[], [], [], ["different_voice"]]
 
 
 def test_one_voice_under_two_ids_is_perhaps_somebody_elses(archive: Path, tmp_path: Path) -> None:
@@ -164,6 +166,8 @@ def test_one_voice_under_two_ids_is_perhaps_somebody_elses(archive: Path, tmp_pa
     page = (tmp_path / "plan.html").read_text()
     assert "to annie, less than 0.50 needed" in page
     assert "to anna, less than 0.50 needed" in page
+    rows = [json.loads(line) for line in (tmp_path / "plan.jsonl").read_text().splitlines()]
+    assert {row["speakerId"] for row in rows if "same_voice_other_id" in row.get("doubts", {})} == {"anna", "annie"}
 
 
 def test_a_crowd_is_searched_by_its_own_scores_and_by_telephone_only_then() -> None:
