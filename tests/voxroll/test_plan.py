@@ -150,8 +150,8 @@ def test_recordings_of_two_voices_under_one_id_are_perhaps_somebody_elses(archiv
     page = (tmp_path / "plan.html").read_text()
     assert "perhaps somebody else" in page
     assert "line 5: likeness 0." in page
-    rows = [json.loads(line) for line in (tmp_path / "plan.jsonl").read_text().splitlines()]
-    assert [list(row.get("doubts", {})) for row in rows] == [[], [], [], ["different_voice"]]
+    kept = [json.loads(line) for line in (tmp_path / "plan.jsonl").read_text().splitlines()]
+    assert [list(row.get("doubts", {})) for row in kept] == [[], [], [], ["different_voice"]]
 
 
 def test_one_voice_under_two_ids_is_perhaps_somebody_elses(archive: Path, tmp_path: Path) -> None:
@@ -166,8 +166,8 @@ def test_one_voice_under_two_ids_is_perhaps_somebody_elses(archive: Path, tmp_pa
     page = (tmp_path / "plan.html").read_text()
     assert "to annie, less than 0.50 needed" in page
     assert "to anna, less than 0.50 needed" in page
-    rows = [json.loads(line) for line in (tmp_path / "plan.jsonl").read_text().splitlines()]
-    assert {row["speakerId"] for row in rows if "same_voice_other_id" in row.get("doubts", {})} == {"anna", "annie"}
+    told = [json.loads(line) for line in (tmp_path / "plan.jsonl").read_text().splitlines()]
+    assert {row["speakerId"] for row in told if "same_voice_other_id" in row.get("doubts", {})} == {"anna", "annie"}
 
 
 def test_a_crowd_is_searched_by_its_own_scores_and_by_telephone_only_then() -> None:

@@ -1,9 +1,10 @@
 """`make bench-line`: what the line itself costs, from the rows of a manifest until all speakers are settled, no voice.
 
 In: nothing, or QUICK=1 for some hundred rows; ROWS=n,n,... for other sizes, WORKERS=n for other than 2 workers.
-Out: tables, and build/bench/line.json. A manifest with one recording for each speaker is handed in by the client; the
-feeder, the workers, the front door and Valkey (append-only file, fsync every second) are the real ones, as processes;
-the provider takes a sample and calls back at once. Exit 0 whether or not the bars hold.
+Out: tables, and build/bench/line.json. A manifest with one recording for each speaker is planned, and the plan is
+handed in by the client; the plan's command, the feeder, the workers, the front door and Valkey (append-only file, fsync
+every second) are the real ones, as processes; the provider takes a sample and calls back at once. Exit 0 whether or not
+the bars hold.
 """
 
 import asyncio
@@ -27,16 +28,30 @@ _SECONDS = 18.0  # of the recording
 _SAMPLE_S = 2.0
 _SETTLED_PER_S, _GROWTH, _MEMORY_GROWTH = 1_000.0, 1.10, 1.10
 _NOTE = (
-    "One recording a speaker, one sample a recording: intake, prepare, submit, callback, reconcile, events. Off: "
+    "One recording a speaker, one sample a recording: plan, intake, prepare, submit, callback, reconcile, events. Off: "
     "decoding, measuring, prints and their comparison, the provider's work; clips are of 1 KB; logs from warnings on. "
     "CPU is per speaker, over all rows."
 )
 
 
 @dataclass(frozen=True, slots=True)
+class Plan:
+    """One manifest looked at beforehand; its processor time is that of the rows, not of models and a recording."""
+
+    rows: int
+    cpu_s: float
+    memory_mb: float
+
+    @property
+    def cpu_ms(self) -> float:
+        return 1000 * self.cpu_s / self.rows
+
+
+@dataclass(frozen=True, slots=True)
 class Run:
     """One manifest from handing in to its end."""
 
+    plan: Plan
     rows: int
     seconds: float
     cpu_ms: dict[str, float]
@@ -54,10 +69,19 @@ class Run:
         return sum(self.cpu_ms.values())
 
 
+async def planned(line: Running, manifest: Path, rows: int) -> tuple[Plan, Path]:
+    """Plan so many rows; what it came to, and the manifest that it wrote."""
+    into = line.folder / manifest.stem
+    into.mkdir()
+    cpu_s, memory_mb = await asyncio.to_thread(line.plan, manifest, into)
+    return Plan(rows, cpu_s, memory_mb), into / "plan.jsonl"
+
+
 async def measured(line: Running, rows: int, *, prefix: str, recording: Path) -> Run:
-    """Hand so many rows in and wait until all are settled."""
-    manifest = line.folder / f"{prefix}.jsonl"
-    await asyncio.to_thread(_write, manifest, rows, prefix, recording)
+    """Plan so many rows, hand the plan in and wait until all are settled."""
+    written = line.folder / f"{prefix}.jsonl"
+    await asyncio.to_thread(_write, written, rows, prefix, recording)
+    plan, manifest = await planned(line, written, rows)
     cpu_s, held, told = line.cpu_s(), line.redis_bytes(), line.events()
     memory = [line.memory_mb()]
     began = time.monotonic()
@@ -75,6 +99,7 @@ async def measured(line: Running, rows: int, *, prefix: str, recording: Path) ->
     memory.append(line.memory_mb())
     spent = line.cpu_s()
     return Run(
+        plan,
         rows,
         seconds,
         {name: round(1000 * (spent[name] - cpu_s[name]) / rows, 3) for name in spent},
@@ -120,6 +145,14 @@ def show(runs: list[Run], title: str) -> None:
                 f"{run.events / run.rows:.1f}",
             )
             for run in runs
+        ),
+    )
+    report.table(
+        "`voxroll plan` of each, without the voice",
+        ("rows", "Rows/CPU s", "CPU ms each", "Resident MB at most"),
+        (
+            (f"{one.rows:,}", f"{1000 / one.cpu_ms:,.0f}", f"{one.cpu_ms:.3f}", f"{one.memory_mb:,.0f}")
+            for one in (run.plan for run in runs)
         ),
     )
     last = runs[-1].memory_mb
