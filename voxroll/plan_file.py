@@ -41,13 +41,18 @@ class Entry:
 
     Attributes:
         line: from 1.
-        told: what it says.
-        is_: tells this content of the line from any other.
+        content: its bytes.
+        told: what they say.
     """
 
     line: int
+    content: bytes
     told: dict[str, Any]
-    is_: str
+
+    @property
+    def is_(self) -> str:
+        """Tells this content of the line from any other."""
+        return hashlib.sha256(self.content.rstrip(b"\r\n")).hexdigest()[:_TOLD_BY_HASH]
 
     @property
     def speaker_id(self) -> str:
@@ -119,15 +124,24 @@ def write(path: Path, rows: IO[str], doubted: Mapping[str, Mapping[str, str]]) -
             file.write(_text(said | {"doubts": said.get("doubts", {}) | doubts}) if doubts else line)
 
 
-def read(path: Path) -> list[Entry]:
+def read(path: Path, *, known: Iterable[Entry] = ()) -> list[Entry]:
     """The lines of a plan; those that are no JSON objects are left out.
+
+    Args:
+        path: of the plan.
+        known: what was read of it before; lines that have not changed since are not parsed again.
 
     Raises:
         OSError: it can't be read.
     """
+    before = {entry.line: entry for entry in known}
+    found = []
     with path.open("rb") as file:
-        entries = (_entry(number, line) for number, line in enumerate(file, 1))
-        return [entry for entry in entries if entry]
+        for number, content in enumerate(file, 1):
+            old = before.get(number)
+            entry = old if old and old.content == content else _entry(number, content)
+            found += [entry] if entry else []
+    return found
 
 
 def decided(path: Path) -> int:
@@ -208,7 +222,7 @@ def _entry(line: int, content: bytes) -> Entry | None:
         return None
     if not isinstance(said, dict):
         return None
-    return Entry(line, said, hashlib.sha256(content.rstrip(b"\r\n")).hexdigest()[:_TOLD_BY_HASH])
+    return Entry(line, content, said)
 
 
 def _text(said: Mapping[str, Any]) -> str:

@@ -10,7 +10,7 @@ import asyncio
 import hmac
 import json
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -61,6 +61,7 @@ class Reviewing:
     judge: Callable[[Asked], Verdict]
     decoders: Decoders
     now: Callable[[], datetime]
+    _read: list[Entry] = field(default_factory=list)  # as it was last time
 
     def app(self) -> web.Application:
         """The application."""
@@ -119,9 +120,11 @@ class Reviewing:
             CommandError: `unreadable_plan`.
         """
         try:
-            return Review(plan_file.read(self.plan))
+            entries = plan_file.read(self.plan, known=self._read)
         except OSError as error:
             raise CommandError("unreadable_plan", f"{self.plan.name}: {error.strerror}; put it back") from error
+        self._read[:] = entries
+        return Review(entries)
 
     async def _sound(self, places: asyncio.Semaphore, request: web.Request) -> web.Response:
         entry = await self._entry(int(request.match_info["line"]), request.query.get("is", ""))

