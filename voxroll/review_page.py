@@ -35,7 +35,7 @@ label {{ font-size: .85rem; color: var(--dim); }}
 input {{ font: inherit; font-size: .85rem; width: 6.5rem; padding: .1rem .3rem; color: inherit;
   background: var(--back); border: 1px solid var(--line); border-radius: 4px; }}
 input[name=channel] {{ width: 3rem; }}
-kbd {{ font: inherit; color: var(--dim); }}
+kbd {{ font: inherit; font-weight: 600; }}
 nav {{ display: flex; flex-wrap: wrap; gap: .2rem 1rem; align-items: center; margin: .3rem 0; }}
 nav a {{ color: inherit; }}
 nav a[aria-current] {{ font-weight: bold; text-decoration: none; }}

@@ -192,6 +192,14 @@ def test_a_crowd_is_searched_by_its_own_scores_and_by_telephone_only_then() -> N
     assert list(Crowd(voice()).pairs()) == []
 
 
+def test_a_row_that_can_t_be_read_is_somebody_who_is_not_ready(archive: Path, tmp_path: Path) -> None:
+    manifest = archive / "nearly.csv"
+    manifest.write_text("id,file\nanna,long.wav\nf f,long.wav\n")
+    done = voxroll("plan", str(manifest), "--into", str(tmp_path), "--offline", "--json", data_dir=tmp_path)
+    told = json.loads(done.stdout)
+    assert (done.returncode, told["speakers"]["ready"], told["codes"]) == (Exit.INCOMPLETE, 1, {"bad_row": 1})
+
+
 @pytest.mark.parametrize("text", ["", "id,file\n"])
 def test_nobody_is_nothing_to_do(tmp_path: Path, text: str) -> None:
     (tmp_path / "empty.csv").write_text(text)

@@ -53,7 +53,7 @@ def plan(  # noqa: PLR0913  (one argument per option of the command)
     """Look at everybody in a manifest on this machine: who is ready, who is short, which calls it takes.
 
     A front door that answers is asked who is enrolled or erased; no recording and no voice leaves this machine. Exit
-    code 0 if everybody is ready or enrolled, 5 if somebody is not, 9 if there is nobody.
+    code 0 if everybody is ready or enrolled, 5 if somebody is not or a row can't be read, 9 if there is nobody.
     """
     from voxroll import plan_file  # noqa: PLC0415
     from voxroll.planning import Planning  # noqa: PLC0415
@@ -196,6 +196,7 @@ def _tell(document: dict[str, Any], *, into: Path, is_whole: bool, as_json: bool
 
 
 def _exit_code(document: dict[str, Any]) -> Exit:
+    """What the command ends with; whatever is amiss can be mended before the run, so nothing is `FATAL`."""
     speakers = document["speakers"]
     if not sum(speakers.values()):
         return Exit.NOTHING
