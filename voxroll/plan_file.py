@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import IO, Any
 
 from engine.voice.found import Window
-from engine.voice.voiceprint import POOR_UNDER
 from voxroll.failure import CommandError
 from voxroll.whole import alone, written
 from worker.contract.fields import Stretch
@@ -93,14 +92,9 @@ class Entry:
         return found[0] if len(found) == 1 and isinstance(found[0], Row) else None
 
 
-def told(row: Row, window: Window | None, *, wrong: object) -> dict[str, Any]:
-    """What is written of a row: its best stretch, and how its voice disagrees with others of the same person."""
-    said = row.told(source=row.source)
-    doubts = {"different_voice": str(wrong)} if wrong else {}
-    if window:
-        said |= found(window)
-        if window.score < POOR_UNDER:
-            doubts["poor_grade"] = f"alone it would score {window.score:.2f}, and is Poor under {POOR_UNDER:g}"
+def told(row: Row, window: Window | None, doubts: Mapping[str, str]) -> dict[str, Any]:
+    """What is written of a row: its best stretch, and the doubts of this recording."""
+    said = row.told(source=row.source) | (found(window) if window else {})
     return said | ({"doubts": doubts} if doubts else {})
 
 

@@ -2,21 +2,26 @@
 
 import asyncio
 import json
+from dataclasses import fields, replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from arq.connections import ArqRedis
 
 from config.settings import Settings
+from engine.voice.found import Window
 from engine.voice.likeness import KnownVoice
+from engine.voice.measures import Measures
 from tests.support.lives import START
 from tests.support.serving import serving
 from tests.support.speech import said, speakers, wav
 from tests.support.up import voxroll
 from tests.support.voices import voice
 from voxroll.alike import Crowd
+from voxroll.doubts import doubts
 from voxroll.failure import Exit
 from voxroll.planning import Person, Planning
 from webhook.app import create_app
@@ -205,6 +210,17 @@ def test_nobody_is_nothing_to_do(tmp_path: Path, text: str) -> None:
     (tmp_path / "empty.csv").write_text(text)
     done = voxroll("plan", str(tmp_path / "empty.csv"), "--into", str(tmp_path), data_dir=tmp_path)
     assert done.returncode == Exit.NOTHING, done.stderr
+
+
+def test_noise_is_doubted_and_the_telephone_is_not() -> None:
+    told: dict[str, Any] = dict.fromkeys((one.name for one in fields(Measures)), 0.0)
+    told |= {"speech_s": 8.0, "snr_db": 25.0, "consistency": 0.75, "narrow_band": True, "line": True}
+    measured = Measures(**told)
+    window = Window(0.0, 10.0, None, measured, score=0.5)
+    assert doubts(window, disagreement=None) == {}
+    noisy = replace(window, measures=replace(measured, snr_db=9.0, consistency=0.45))
+    assert list(doubts(noisy, disagreement="other")) == ["different_voice", "poor_grade"]
+    assert doubts(None, disagreement=None) == {}
 
 
 def test_calls_are_counted_to_the_goal_and_no_further() -> None:

@@ -143,6 +143,7 @@ class _Look:
         from voxroll.alike import Crowd  # noqa: PLC0415
         from voxroll.asked import of_row  # noqa: PLC0415
         from voxroll.commands.check import judging  # noqa: PLC0415
+        from voxroll.doubts import doubts  # noqa: PLC0415
         from voxroll.plan_file import told  # noqa: PLC0415
 
         waiting: deque[_AnyRow] = deque()
@@ -163,7 +164,7 @@ class _Look:
                 wrong = agreement.hear(speaker_id, print_) if speaker_id else None
                 if planning.add(row, verdict, disagreement=wrong) and isinstance(row, Row):
                     best = verdict.windows[0] if verdict.windows else None
-                    keep(json.dumps(told(row, best, wrong=wrong)) + "\n")
+                    keep(json.dumps(told(row, best, doubts(best, disagreement=wrong))) + "\n")
                 progress.step(ascii(verdict.file.name)[1:-1])
         for alike in agreement.crowd.pairs():
             planning.suspect(alike)
