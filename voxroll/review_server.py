@@ -237,6 +237,8 @@ def _refused(error: Exception) -> web.Response:
             code, message = "stretch_invalid", f"{error.field}: {error.reason}"
         case web.HTTPException():
             return web.json_response({"code": "unknown", "message": error.reason}, status=error.status)
+        case FileNotFoundError():
+            code, message = "not_found", "there is no such file any more; put it back, or reject the row"
         case _:
             why = error.strerror if isinstance(error, OSError) else error
             code, message = "unreadable_source", f"{why}; let it be read by who runs this"

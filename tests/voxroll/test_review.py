@@ -171,6 +171,7 @@ async def test_a_stretch_is_played_of_recordings_that_the_plan_names_alone(page:
         (422, "channel_missing"),
         (422, "empty"),
         (422, "unreadable_source"),
+        (422, "not_found"),
     }
     assert (await page.get("sound/2", start="0", end="9", **{"is": "0" * 16}))[0] == 409
     assert (await page.get("sound/77", start="0", end="9", **{"is": "0" * 16}))[0] == 409
