@@ -1,6 +1,7 @@
 """`voxroll review`: doubtful stretches are heard and decided; a decision is in the plan at once, and it stays whole."""
 
 import asyncio
+import fcntl
 import io
 import json
 import os
@@ -243,6 +244,21 @@ async def test_decisions_at_one_time_are_all_kept(page: Page) -> None:
     answers = await asyncio.gather(*(page.decide("reject", ref) for ref in refs))
     assert [status for status, _ in answers] == [200] * 30
     assert all(one["rejected"] for one in page.told())
+
+
+def test_a_new_plan_waits_until_no_decision_is_being_written(tmp_path: Path) -> None:
+    folder = os.open(tmp_path, os.O_RDONLY)
+
+    class Rows(io.StringIO):
+        def __next__(self) -> str:
+            with pytest.raises(BlockingIOError):
+                fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return super().__next__()
+
+    plan_file.write(tmp_path / "plan.jsonl", Rows('{"speakerId": "anna"}\n'), {"anna": {"short": "7.0 s"}})
+    assert json.loads((tmp_path / "plan.jsonl").read_text()) == {"speakerId": "anna", "doubts": {"short": "7.0 s"}}
+    fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    os.close(folder)
 
 
 @pytest.mark.parametrize(
