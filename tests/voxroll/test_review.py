@@ -250,7 +250,7 @@ def test_a_new_plan_waits_until_no_decision_is_being_written(tmp_path: Path) -> 
     folder = os.open(tmp_path, os.O_RDONLY)
 
     class Rows(io.StringIO):
-        def __next__(self) -> str:
+        def __next__(self) -> str:  # type: ignore[override]  # text in the place of bytes, as in io itself
             with pytest.raises(BlockingIOError):
                 fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
             return super().__next__()
