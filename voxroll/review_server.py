@@ -26,6 +26,7 @@ from voxroll.asked import Asked, of_row
 from voxroll.checking import Verdict
 from voxroll.failure import CommandError
 from voxroll.plan_file import Entry
+from voxroll.review_frame import POLICY
 from voxroll.reviewing import SHOWN, Review
 from worker.contract.fields import FieldError, Stretch, stretch_of
 
@@ -33,7 +34,7 @@ _LONGEST_S = 120.0  # of sound at one time: 11 MB of 48 kHz
 _AT_ONCE = 2  # stretches that are cut
 _MOST_BYTES = 1 << 20  # of a request: a person has hundreds of recordings at most
 _HEADERS = {
-    "Content-Security-Policy": review_page.POLICY,
+    "Content-Security-Policy": POLICY,
     "Cache-Control": "no-store",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Referrer-Policy": "no-referrer",

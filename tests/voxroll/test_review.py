@@ -22,7 +22,7 @@ from engine.voice.apart import Decoders
 from engine.voice.rules import Rules
 from tests.support.points import Points
 from tests.support.review import Command
-from tests.support.serving import serving
+from tests.support.serving import bound, serving
 from tests.support.speech import said, speakers, wav
 from tests.support.up import voxroll
 from tests.support.voices import voice
@@ -30,6 +30,7 @@ from voxroll import plan_file, review_page
 from voxroll.checking import Judge
 from voxroll.failure import Exit
 from voxroll.plan_file import Entry
+from voxroll.review_frame import POLICY
 from voxroll.review_server import Reviewing
 from voxroll.reviewing import SHOWN, Review
 from worker.contract.manifest import read
@@ -108,7 +109,7 @@ async def test_who_is_in_doubt_is_shown_and_nothing_else_is_loaded_or_run(page: 
     async with page.http.get(page.url) as answer:
         text, policy = await answer.text(), answer.headers["Content-Security-Policy"]
     assert policy.startswith("default-src 'none'")
-    assert policy == review_page.POLICY
+    assert policy == POLICY
     assert STRANGE not in text
     assert text.index("<h2>ben</h2>") < text.index("<h2>clara</h2>")
     assert "<h2>anna</h2>" not in text
@@ -371,3 +372,10 @@ def test_what_is_no_plan_is_not_reviewed(tmp_path: Path, content: str | None, co
     done = voxroll("review", str(plan), "--json", data_dir=tmp_path)
     assert done.returncode == code, done.stderr
     assert json.loads(done.stdout)["error"]["code"] == ("no_plan" if content is not None else "unreadable_plan")
+
+
+def test_a_port_that_is_taken_is_told(plan: Path, tmp_path: Path) -> None:
+    with bound() as taken:
+        port = str(taken.getsockname()[1])
+        done = voxroll("review", str(plan), "--port", port, "--json", data_dir=tmp_path)
+    assert (done.returncode, json.loads(done.stdout)["error"]["code"]) == (Exit.FAILED, "port_in_use")
