@@ -136,7 +136,7 @@ async def _rerun(room: Room, batch: Batch) -> AsyncIterator[Row]:
                 refused: Problem | None = None
                 if problem and problem.number == number:
                     refused, problem = problem, await anext(problems, None)
-                if isinstance(row, Row) and row.speaker_id and row.consent is not False:
+                if isinstance(row, Row) and row.speaker_id and row.consent is not False and not row.rejected:
                     record = records.get(SpeakerId(row.speaker_id))
                     is_left = number >= batch.read and batch.state is State.CANCELLED
                     is_left &= record is None or record.erased_at is None
