@@ -63,12 +63,16 @@ def forget(
     batch_id: IdArgument,
     *,
     yes: Annotated[bool, typer.Option("--yes", help="Don't ask.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Delete its manifest, its problems and its counters once it has ended; its speakers stay."""
     if not yes:
         typer.confirm(f"Forget {batch_id}? There is no report of it afterwards", abort=True, err=True)
     asyncio.run(_forget(batch_id))
-    out.print(f"[bold]{escape(batch_id)}[/] is forgotten")
+    if as_json:
+        as_data({"batchId": batch_id, "forgotten": True})
+    else:
+        out.print(f"[bold]{escape(batch_id)}[/] is forgotten")
 
 
 def report(

@@ -27,7 +27,9 @@ Speakers = Mapping[str, Sequence[Recording]]
 
 
 def enroll(  # noqa: PLR0913  (one argument per option of the command)
-    speaker: Annotated[str, typer.Argument(help="Id of the speaker: letters, digits, underscores.")] = "",
+    speaker: Annotated[
+        str, typer.Argument(metavar="SPEAKER", help="Id of the speaker: letters, digits, underscores.")
+    ] = "",
     recordings: Annotated[
         list[str] | None,
         typer.Argument(metavar="FILE...", help="Recordings: files, http(s) URLs, objects in allowed buckets."),
@@ -35,7 +37,11 @@ def enroll(  # noqa: PLR0913  (one argument per option of the command)
     *,
     folder: Annotated[
         Path | None,
-        typer.Option("--dir", help="Enroll a folder: one subfolder per speaker, or files like anna-1.wav, anna_2.mp3."),
+        typer.Option(
+            "--dir",
+            metavar="FOLDER",
+            help="Enroll a folder: one subfolder per speaker, or files like anna-1.wav, anna_2.mp3.",
+        ),
     ] = None,
     batch: Annotated[str, typer.Option(help="A name for this batch, to list its speakers by.")] = "",
     wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Wait until the speakers are settled.")] = True,

@@ -14,13 +14,13 @@ from voxroll.documents import Speaker
 from voxroll.failure import CommandError, Exit
 from voxroll.show import JsonOption, as_data, err, out
 
-_STATES = ("planned", "enrolling", "complete", "incomplete", "failed", "erased")
+_STATES = ("planned", "enrolling", "complete", "incomplete", "failed", "withdrawn", "erased")
 _QUALITIES = ("Poor", "Average", "Good", "High")
 _AGE = "90s, 15m, 2h or 7d"
 
 
 def status(  # noqa: PLR0913  (one argument per option of the command)
-    speaker: Annotated[str, typer.Argument(help="Id of one speaker; all of them without it.")] = "",
+    speaker: Annotated[str, typer.Argument(metavar="SPEAKER", help="Id of one speaker; all of them without it.")] = "",
     *,
     state: Annotated[str, typer.Option(help=f"Only speakers in this state: {', '.join(_STATES)}.")] = "",
     quality: Annotated[str, typer.Option(help=f"Only enrollments of this quality: {', '.join(_QUALITIES)}.")] = "",
