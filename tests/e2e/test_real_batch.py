@@ -131,6 +131,7 @@ def _check_files(up: Up, done: dict[str, Any], wanted: set[str]) -> None:
     failed = [row for row in persons if row["state"] == "failed"]
     assert "too_short" in {row["speakerId"] for row in failed}
     assert all(reason["code"] in CODES for row in failed for reason in row["reasons"] or [{"code": None}])
+    assert all(row["reasons"] for row in persons if row["state"] != "complete")
     others = {(row["state"], row["reasons"][0]["code"]) for row in report if row["line"] is not None}
     assert others == {("bad", "not_found"), ("bad", "bad_row"), ("blocked", "no_consent")}
     cells = list(csv.DictReader(io.StringIO(_file(up, done, "--csv"))))
