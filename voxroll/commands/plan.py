@@ -37,7 +37,9 @@ _AnyRow = Row | BadRow
 def plan(  # noqa: PLR0913  (one argument per option of the command)
     manifest: Annotated[str, typer.Argument(metavar="MANIFEST", help=MANIFEST_HELP)],
     *,
-    sample: Annotated[int, typer.Option(min=0, help="Look at so many people only, and estimate; 0: at all.")] = 0,
+    sample: Annotated[
+        int, typer.Option(min=0, help="Look at so many people only, and estimate the rest; 0: look at everybody.")
+    ] = 0,
     price: Annotated[float, typer.Option(min=0, help="Of one call, to tell what all would cost.")] = 0.0,
     into: Annotated[Path, typer.Option(metavar="FOLDER", help="Where plan.jsonl and plan.html go.")] = Path(),
     consent: Annotated[
