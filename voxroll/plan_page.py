@@ -58,7 +58,8 @@ def _line(speaker_id: str, person: Person, samples: int) -> str:
     outlook = person.outlook(samples)
     short = f"{person.short_by_s(samples):.1f} s" if outlook is Outlook.SHORT else ""
     codes = ", ".join(f"{code} {number}" for code, number in Counter(person.codes).most_common())
-    why = person.reason or ", ".join(sorted(person.doubts)) or _WHY.get(outlook, "")
+    doubts = "; ".join(f"{code}: {words}" for code, words in sorted(person.doubts.items()))
+    why = doubts if outlook is Outlook.DOUBTFUL else person.reason or _WHY.get(outlook, "")
     told = [escape(text) for text in (speaker_id, LABELS.get(outlook, outlook), short, codes, why)]
     cells = "".join(f"<td{' class=number' if number == _NUMBER else ''}>{one}" for number, one in enumerate(told))
     return f"<tr>{cells}</tr>\n"

@@ -173,8 +173,8 @@ class Planning:
         person = self.persons.get(speaker_id)
         if person is None:
             standing = self.known.standings.get(speaker_id, NOBODY)
-            held = "the front door holds a sample for it; `voxroll why` says which"
-            doubts = dict.fromkeys(standing.doubts, held) if standing.doubts else _NOTHING
+            told = f"so the front door says; `voxroll why {speaker_id}` says of which sample"
+            doubts = dict.fromkeys(standing.doubts, told) if standing.doubts else _NOTHING
             person = self.persons[speaker_id] = Person(doubts=doubts, standing=standing)
         return person
 

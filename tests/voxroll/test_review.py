@@ -363,7 +363,7 @@ def test_what_was_decided_is_heeded_and_not_planned_over(plan: Path, tmp_path: P
 
 
 @pytest.mark.parametrize(
-    ("content", "code"), [(None, Exit.FAILED), ("", Exit.NOTHING), ("id,file\na,b\n", Exit.NOTHING)]
+    ("content", "code"), [(None, Exit.USAGE), ("", Exit.NOTHING), ("id,file\na,b\n", Exit.NOTHING)]
 )
 def test_what_is_no_plan_is_not_reviewed(tmp_path: Path, content: str | None, code: Exit) -> None:
     plan = tmp_path / "plan.jsonl"
@@ -371,7 +371,7 @@ def test_what_is_no_plan_is_not_reviewed(tmp_path: Path, content: str | None, co
         plan.write_text(content)
     done = voxroll("review", str(plan), "--json", data_dir=tmp_path)
     assert done.returncode == code, done.stderr
-    assert json.loads(done.stdout)["error"]["code"] == ("no_plan" if content is not None else "unreadable_plan")
+    assert json.loads(done.stdout)["error"]["code"] == ("no_plan" if content is not None else "file_not_found")
 
 
 def test_a_port_that_is_taken_is_told(plan: Path, tmp_path: Path) -> None:

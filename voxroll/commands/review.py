@@ -38,6 +38,9 @@ def review(
     Open the address that is printed in a browser on this machine; whoever has it may decide. Every decision is in the
     plan at once. Ctrl-C ends it.
     """
+    if not plan.is_file():
+        message = f"{plan} does not exist; `voxroll plan` writes one"
+        raise CommandError("file_not_found", message, exit_code=Exit.USAGE)
     from engine.voice.apart import Decoders  # noqa: PLC0415
     from voxroll.review_server import Reviewing  # noqa: PLC0415
 
