@@ -55,7 +55,7 @@ bench-voice: $(READY) ## measure how surely voices are known again, beside Resem
 bench-manifest: $(READY) ## measure how fast a manifest of a million rows is read, in how much memory (4 min; QUICK=1: 5 s)
 	$(BIN)/python -m tests.bench.manifest.run
 
-bench-line: $(READY) ## measure what a speaker costs without the voice, from the row to its last event (12 min; QUICK=1: 20 s)
+bench-line: $(READY) ## measure what a speaker costs without the voice, from its plan to its last event (12 min; QUICK=1: 20 s)
 	$(BIN)/voxroll model fetch
 	$(BIN)/python -m tests.bench.line.run
 

@@ -114,6 +114,9 @@ def of_row(path: Path, row: Row | BadRow) -> Asked:
     if row.consent is False:
         why = f"line {row.line}, consent: the speaker has not agreed; nothing is done with the recording"
         return Asked(file=path, line=row.line, speaker_id=row.speaker_id, refusal=VoiceFailure("no_consent", why))
+    if row.rejected:
+        why = f"line {row.line}, rejected: a person has listened and rejected it; nothing is done with the recording"
+        return Asked(file=path, line=row.line, speaker_id=row.speaker_id, refusal=VoiceFailure("rejected", why))
     asked = Asked(
         file=path.parent / (unquote(row.source.removeprefix(_FILE)) if row.source.startswith(_FILE) else row.source),
         line=row.line,

@@ -14,7 +14,7 @@ from worker.contract.consent import Consents
 from worker.contract.rows import BadRow, Row
 
 ENROLLED = "enrolled"
-BLOCKED = frozenset({"no_consent", "speaker_erased"})
+BLOCKED = frozenset({"no_consent", "speaker_erased", "rejected"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,12 +4,14 @@ The very rules that the worker applies before it spends a call. Nothing is sent,
 """
 
 import hashlib
-from collections import defaultdict, deque
-from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import islice
 from pathlib import Path
+from typing import NamedTuple
 
 from engine.voice import refusals
 from engine.voice.apart import DecoderError, Decoders
@@ -91,17 +93,19 @@ class Judge:
         No more are looked for than are about to be judged: what is asked may be longer than the memory.
         """
         known = _Known()
-        waiting, under_way = iter(asked), deque[Future[Verdict]]()
+        waiting, under_way = iter(asked), deque[Callable[[], Verdict]]()
         with ThreadPoolExecutor(threads) as pool:
             try:
                 while True:
                     more = islice(waiting, _AHEAD * threads - len(under_way))
-                    under_way.extend(pool.submit(self.one, one) for one in more)
+                    under_way.extend(
+                        partial(self.one, one) if one.refusal else pool.submit(self.one, one).result for one in more
+                    )
                     if not under_way:
                         return
-                    verdict = under_way.popleft().result()
+                    verdict = under_way.popleft()()
                     first = known.first(verdict)
-                    yield verdict if first is verdict.asked else _repeated(verdict, first)
+                    yield _repeated(verdict, first) if first else verdict
             finally:
                 pool.shutdown(wait=False, cancel_futures=True)
 
@@ -164,25 +168,45 @@ class _Reader:
         return recording
 
 
+class _Place(NamedTuple):
+    """What is told of a recording that another one repeats."""
+
+    file: str
+    line: int | None
+    speaker_id: str | None
+    stretch: Stretch
+
+
 class _Known:
-    """Recordings that will do: by their sound, and by file and channel, of which stretches may be named."""
+    """Recordings that will do: by their sound, and by file and channel, of which stretches may be named.
+
+    There may be a million: little is kept of each.
+    """
 
     def __init__(self) -> None:
-        self._sounds: dict[str, Asked] = {}
-        self._parts: dict[tuple[str, int | None], list[Asked]] = defaultdict(list)
+        self._sounds: dict[bytes, _Place] = {}
+        self._parts: dict[bytes, tuple[_Place, ...]] = {}
 
-    def first(self, verdict: Verdict) -> Asked:
-        """Which recording has its sound already; itself if none has."""
-        asked = verdict.asked
+    def first(self, verdict: Verdict) -> _Place | None:
+        """Which recording has its sound already, if any."""
         if not verdict.windows or verdict.heard is None:
-            return asked
-        first = self._sounds.setdefault(verdict.audio_sha256, asked)
-        if first is not asked:
+            return None
+        asked = verdict.asked
+        here = _Place(readable(asked.file), asked.line, asked.speaker_id, asked.stretch)
+        first = self._sounds.setdefault(_short(verdict.audio_sha256), here)
+        if first is not here:
             return first
-        parts = self._parts[verdict.file_sha256, verdict.heard.channel]
-        sharing = next((one for one in parts if one.stretch.shares(asked.stretch)), asked)
-        parts += [asked] if sharing is asked else []
+        part = _short(f"{verdict.file_sha256} {verdict.heard.channel}")
+        parts = self._parts.get(part, ())
+        sharing = next((one for one in parts if one.stretch.shares(asked.stretch)), None)
+        if sharing is None:
+            self._parts[part] = (*parts, here)
         return sharing
+
+
+def _short(name: str) -> bytes:
+    """Sixteen bytes in the place of a name: by chance two of a million are the same with 10^-27."""
+    return hashlib.blake2b(name.encode(), digest_size=16).digest()
 
 
 def _sha256(file: Path) -> str:
@@ -194,10 +218,10 @@ def _unread(asked: Asked, code: str, message: str) -> Verdict:
     return Verdict(asked=asked, refusal=VoiceFailure(code, message))
 
 
-def _repeated(verdict: Verdict, first: Asked) -> Verdict:
+def _repeated(verdict: Verdict, first: _Place) -> Verdict:
     speaker, other = verdict.asked.speaker_id, first.speaker_id
     is_whole = verdict.asked.stretch == first.stretch
-    same = f"{'the same sound as' if is_whole else 'shares sound with a stretch of'} {readable(first.file)}"
+    same = f"{'the same sound as' if is_whole else 'shares sound with a stretch of'} {first.file}"
     if first.line is not None:
         same += f" of line {first.line}"
     if speaker and other and speaker != other:

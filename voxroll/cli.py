@@ -28,6 +28,7 @@ from voxroll.commands import (
     migrate,
     model,
     plan,
+    review,
     rollback,
     rooms,
     run,
@@ -66,7 +67,16 @@ for _room in (rooms.engine, rooms.webhook, rooms.worker):
 app.command(rich_help_panel=_RUN)(told(demo.demo))
 app.command(rich_help_panel=_WORK)(told(check.check))
 app.command(rich_help_panel=_WORK)(told(enroll.enroll))
-for _many in (plan.plan, run.run, rollback.rollback, many.retry, many.roster, many.export, migrate.migrate):
+for _many in (
+    plan.plan,
+    review.review,
+    run.run,
+    rollback.rollback,
+    many.retry,
+    many.roster,
+    many.export,
+    migrate.migrate,
+):
     app.command(rich_help_panel=_WORK)(told(_many))
 _batches.command("list")(told(batches.list_))
 for _batch in (batches.show, batches.pause, batches.resume, batches.cancel, batches.forget):

@@ -7,6 +7,7 @@ A folder has either one subfolder per speaker, or files whose names begin with t
 
 from collections import defaultdict
 from collections.abc import Iterable
+from itertools import groupby
 from pathlib import Path
 
 from voxroll.failure import CommandError, Exit
@@ -33,30 +34,35 @@ def by_prefix(files: Iterable[Path]) -> dict[str, list[Path]]:
 
 
 def by_folder(folder: Path) -> dict[str, list[Path]]:
-    """Group the files of a folder: by subfolder where it has any with files in it, else by prefix.
+    """Group the files of a folder as `grouped` does.
 
     Raises:
-        CommandError: `no_such_folder`, `no_files` or `mixed_folder` (files beside speakers' folders).
+        CommandError: `no_such_folder`; as `grouped`.
     """
     if not folder.is_dir():
         raise CommandError("no_such_folder", f"{folder} is not a folder", exit_code=Exit.USAGE)
-    inside = [path for path in sorted(folder.iterdir()) if not path.name.startswith(".")]
-    loose = [path for path in inside if path.is_file()]
-    groups = {sub.name: files for sub in inside if sub.is_dir() and (files := _files(sub))}
-    if groups and loose:
+    files = (path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
+    return {name: [folder / file for file in group] for name, group in grouped(files, where=str(folder)).items()}
+
+
+def grouped(files: Iterable[Path], *, where: str) -> dict[str, list[Path]]:
+    """Group files, named from their folder: by subfolder where it has any with files in it, else by prefix.
+
+    Raises:
+        CommandError: `no_files` or `mixed_folder` (files beside speakers' folders).
+    """
+    seen = sorted(file for file in files if not file.parts[0].startswith(".") and not file.name.startswith("."))
+    loose = [file for file in seen if len(file.parts) == 1]
+    if not seen:
+        raise CommandError("no_files", f"{where} has no recordings in it", exit_code=Exit.USAGE)
+    if loose and len(loose) < len(seen):
         raise CommandError(
             "mixed_folder",
-            f"{folder} has folders and {len(loose)} files beside them ({loose[0].name}): whose are the files? "
+            f"{where} has folders and {len(loose)} files beside them ({loose[0].name}): whose are the files? "
             "Move them into a speaker's folder or elsewhere",
             exit_code=Exit.USAGE,
         )
-    if not groups and not loose:
-        raise CommandError("no_files", f"{folder} has no recordings in it", exit_code=Exit.USAGE)
-    return groups or by_prefix(loose)
-
-
-def _files(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.rglob("*") if path.is_file() and not path.name.startswith("."))
+    return by_prefix(loose) or {name: list(group) for name, group in groupby(seen, key=lambda file: file.parts[0])}
 
 
 def check_id(speaker_id: str) -> None:

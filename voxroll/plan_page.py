@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+from collections import Counter
 from collections.abc import Iterator
 from html import escape
 from typing import Any
@@ -56,8 +57,9 @@ def parts(planning: Planning, document: dict[str, Any], *, name: str) -> Iterato
 def _line(speaker_id: str, person: Person, samples: int) -> str:
     outlook = person.outlook(samples)
     short = f"{person.short_by_s(samples):.1f} s" if outlook is Outlook.SHORT else ""
-    codes = ", ".join(f"{code} {number}" for code, number in person.codes.most_common())
-    why = person.reason or ", ".join(sorted(person.doubts)) or _WHY.get(outlook, "")
+    codes = ", ".join(f"{code} {number}" for code, number in Counter(person.codes).most_common())
+    doubts = "; ".join(f"{code}: {words}" for code, words in sorted(person.doubts.items()))
+    why = doubts if outlook is Outlook.DOUBTFUL else person.reason or _WHY.get(outlook, "")
     told = [escape(text) for text in (speaker_id, LABELS.get(outlook, outlook), short, codes, why)]
     cells = "".join(f"<td{' class=number' if number == _NUMBER else ''}>{one}" for number, one in enumerate(told))
     return f"<tr>{cells}</tr>\n"

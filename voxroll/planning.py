@@ -4,11 +4,13 @@ In: rows with their verdicts, one by one. Kept: a few numbers for each person, s
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
+from itertools import chain
 from statistics import median
+from types import MappingProxyType
 from typing import Any
 
 from engine.voice.voiceprint import COMPLETE_FROM_S
@@ -20,6 +22,7 @@ from voxroll.documents import Standing
 from worker.contract.rows import Row
 
 MOST_BAD = 100  # rows that can't be read are shown; all are counted
+_NOTHING: Mapping[str, Any] = MappingProxyType({})  # of most people there is nothing to say
 NOBODY = Standing(speaker_id="", state="unknown")
 
 
@@ -48,16 +51,26 @@ class Person:
         unseen: recordings that lie at an address, where nobody has looked.
         codes: why the others will not do.
         reason: the first of these in words.
-        doubts: codes that say that it may be somebody else.
+        doubts: codes that say that it may be somebody else, and why.
         standing: how the front door says the person stands.
     """
 
     speech_s: list[float] = field(default_factory=list)
     unseen: int = 0
-    codes: Counter[str] = field(default_factory=Counter)
+    codes: Mapping[str, int] = field(default_factory=lambda: _NOTHING)
     reason: str = ""
-    doubts: set[str] = field(default_factory=set)
+    doubts: Mapping[str, str] = field(default_factory=lambda: _NOTHING)
     standing: Standing = NOBODY
+
+    def refuse(self, code: str, why: str) -> None:
+        """Count a recording that will not do."""
+        self.codes = {**self.codes, code: self.codes.get(code, 0) + 1}
+        self.reason = self.reason or why
+
+    def doubt(self, code: str, why: str) -> None:
+        """Note that it may be somebody else."""
+        self.doubts = {**self.doubts, code: why}
+        self.reason = self.reason or why
 
     def best_s(self, samples: int) -> list[float]:
         """Speech of those that would be handed in, most first."""
@@ -80,6 +93,15 @@ class Person:
         if self.unseen:
             return Outlook.UNSEEN
         return Outlook.SHORT if self.speech_s else Outlook.UNREADABLE
+
+    def doubted(self, samples: int) -> dict[str, str]:
+        """Why somebody should listen before any of the recordings is handed in: codes and words."""
+        found = {code: why for code, why in self.doubts.items() if code not in self.codes}  # else said of one recording
+        missing = self.short_by_s(samples)
+        if self.speech_s and missing and not self.unseen and not self.standing.enrollment_complete:
+            there = f"{COMPLETE_FROM_S - missing:.1f} s of speech in all, {COMPLETE_FROM_S:g} s needed"
+            found["short"] = f"{there}; hand in more of other conversations"
+        return found
 
     def fewest(self, samples: int) -> int:
         """Samples after which the enrollment is complete, or all there are."""
@@ -128,13 +150,12 @@ class Planning:
         if code == ENROLLED:
             return True
         if disagreement:
-            person.codes["different_voice"] += 1
-            person.doubts.add("different_voice")
-            person.reason = person.reason or f"line {row.line}: {disagreement}"
+            why = f"line {row.line}: {disagreement}"
+            person.refuse("different_voice", why)
+            person.doubt("different_voice", why)
             return True
         if code and not (code == UNLOOKED and is_address(row.source)):
-            person.codes[code] += 1
-            person.reason = person.reason or str(verdict.refusal)
+            person.refuse(code, str(verdict.refusal))
             return False
         if verdict.windows:
             person.speech_s.append(verdict.windows[0].measures.speech_s)
@@ -145,14 +166,17 @@ class Planning:
     def suspect(self, alike: Alike) -> None:
         """Note that two people sound like one: either may be the other."""
         for name, other in ((alike.one, alike.other), (alike.other, alike.one)):
-            person = self.persons[name]
-            person.doubts.add("same_voice_other_id")
             told = f"likeness {alike.score:.2f} to {other}, less than {alike.threshold:.2f} needed"
-            person.reason = person.reason or f"{told}; two people, or one under two ids?"
+            self.persons[name].doubt("same_voice_other_id", f"{told}; two people, or one under two ids?")
 
     def _person(self, speaker_id: str) -> Person:
-        standing = self.known.standings.get(speaker_id, NOBODY)
-        return self.persons.setdefault(speaker_id, Person(doubts=set(standing.doubts), standing=standing))
+        person = self.persons.get(speaker_id)
+        if person is None:
+            standing = self.known.standings.get(speaker_id, NOBODY)
+            told = f"so the front door says; `voxroll why {speaker_id}` says of which sample"
+            doubts = dict.fromkeys(standing.doubts, told) if standing.doubts else _NOTHING
+            person = self.persons[speaker_id] = Person(doubts=doubts, standing=standing)
+        return person
 
     def outlooks(self) -> dict[str, int]:
         """How many persons are to be expected to come to what."""
@@ -161,12 +185,22 @@ class Planning:
 
     def codes(self) -> Counter[str]:
         """Why rows will not do."""
-        return sum((person.codes for person in self.persons.values()), self.nobody.copy())
+        found = self.nobody.copy()
+        for person in self.persons.values():
+            found.update(person.codes)
+        return found
 
     def unready(self) -> Iterator[tuple[str, Person]]:
         """Persons who are not ready, those first of whom a person has to decide."""
-        for outlook in list(Outlook)[2:]:
-            yield from ((name, one) for name, one in self.persons.items() if one.outlook(self.samples) is outlook)
+        found: dict[Outlook, list[tuple[str, Person]]] = {outlook: [] for outlook in list(Outlook)[2:]}
+        for name, person in self.persons.items():
+            found.get(person.outlook(self.samples), []).append((name, person))
+        return chain.from_iterable(found.values())
+
+    def doubted(self) -> dict[str, dict[str, str]]:
+        """Why somebody should listen, of those people alone of whom that is so."""
+        found = ((name, person.doubted(self.samples)) for name, person in self.persons.items())
+        return {name: doubts for name, doubts in found if doubts}
 
     def _short_by(self) -> dict[str, float] | None:
         short = [person for person in self.persons.values() if person.outlook(self.samples) is Outlook.SHORT]

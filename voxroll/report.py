@@ -9,7 +9,6 @@ own script.
 import base64
 import hashlib
 import os
-import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from html import escape
 from itertools import groupby
@@ -25,6 +24,7 @@ from voxroll.heard import Channel, Heard
 from voxroll.remarks import remarks
 from voxroll.report_page import PAGE, SCRIPT, STYLE
 from voxroll.show import clock
+from voxroll.whole import written
 
 _WAVE_TOP, _WAVE = 18, 44  # pixels: over the wave the windows, under it a lane for each kind of span
 _LANE, _BAR = 7, 5
@@ -47,15 +47,8 @@ def write(page: Path, verdicts: Sequence[Verdict]) -> None:
     Raises:
         OSError: it can't be written.
     """
-    descriptor, name = tempfile.mkstemp(dir=page.parent, prefix=".voxroll-")
-    unfinished = Path(name)
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.writelines(parts(verdicts, folder=page.parent))
-        unfinished.replace(page)
-    except BaseException:
-        unfinished.unlink()
-        raise
+    with written(page) as file:
+        file.writelines(parts(verdicts, folder=page.parent))
 
 
 def parts(verdicts: Sequence[Verdict], *, folder: Path) -> Iterator[str]:

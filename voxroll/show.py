@@ -5,8 +5,10 @@ Nothing here knows what is shown.
 """
 
 import functools
+import inspect
 import json
 import os
+import re
 import sys
 from collections.abc import Callable, Iterable
 from typing import Annotated, ParamSpec
@@ -22,6 +24,7 @@ from voxroll.failure import CommandError, Exit
 P = ParamSpec("P")
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for programs instead of text for people.")]
 
+_LINE_END = re.compile(r"(?<!\n)\n(?!\n)")  # within a paragraph
 _PIPED_WIDTH = 120  # a pipe or a CI log has no width of its own; rich would take 80
 
 
@@ -37,7 +40,7 @@ err = _console(stderr=True)
 
 
 def told(command: Callable[P, None]) -> Callable[P, None]:
-    """Turn the expected errors of a command into a message and an exit code."""
+    """Turn the expected errors of a command into a message and an exit code, and its docstring into flowing help."""
 
     @functools.wraps(command)
     def run(*args: P.args, **kwargs: P.kwargs) -> None:
@@ -50,6 +53,7 @@ def told(command: Callable[P, None]) -> Callable[P, None]:
         except BrokenPipeError:
             sys.stderr.close()  # the reader went away (`| head`): nothing is wrong, and nobody is left to tell
 
+    run.__doc__ = _LINE_END.sub(" ", inspect.cleandoc(command.__doc__ or ""))
     return run
 
 

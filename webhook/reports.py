@@ -17,9 +17,10 @@ from aiohttp import web
 from webhook.batches import known
 from webhook.room import ROOM, Room
 from worker.contract.rows import BadRow, Row
+from worker.contract.speaker import speech_missing
 from worker.enrollment.events import reason
 from worker.enrollment.record import Record, SpeakerId
-from worker.enrollment.states import applied_count, is_goal_met, speaker_state
+from worker.enrollment.states import SpeakerState, applied_count, is_goal_met, speaker_state
 from worker.intake import MAY_PASS, may_pass
 from worker.store.batches import Batch, Plan, State
 from worker.store.listing import Wanted
@@ -106,20 +107,22 @@ async def _unnamed(room: Room, problems: list[Problem]) -> list[Problem]:
 
 
 def _person(record: Record, batch_id: str) -> dict[str, Any]:
-    enrollment = record.enrollment
+    enrollment, state = record.enrollment, speaker_state(record)
     handed = [one.ref for sample in record.samples for one in sample.handed if one.batch == batch_id]
     told = [(sample.name, reason(sample)) for sample in record.samples]
+    reasons = [{"source": name, "code": one.code, "message": one.message} for name, one in told if one and one.code]
+    if state is SpeakerState.INCOMPLETE and (missing := speech_missing(record)):
+        message = f"{missing}; hand in another recording"
+        reasons.append({"source": None, "code": "speech_missing", "message": message})
     return {
         "speakerId": record.speaker_id,
-        "state": str(speaker_state(record)),
+        "state": str(state),
         "quality": enrollment.quality if enrollment else None,
         "speechSeconds": round(enrollment.speech_s, 2) if enrollment else 0.0,
         "samples": applied_count(record),
         "line": None,
         "ref": "; ".join(dict.fromkeys(filter(None, handed))) or None,
-        "reasons": [
-            {"source": name, "code": one.code, "message": one.message} for name, one in told if one and one.code
-        ],
+        "reasons": reasons,
     }
 
 
@@ -136,7 +139,7 @@ async def _rerun(room: Room, batch: Batch) -> AsyncIterator[Row]:
                 refused: Problem | None = None
                 if problem and problem.number == number:
                     refused, problem = problem, await anext(problems, None)
-                if isinstance(row, Row) and row.speaker_id and row.consent is not False:
+                if isinstance(row, Row) and row.speaker_id and row.consent is not False and not row.rejected:
                     record = records.get(SpeakerId(row.speaker_id))
                     is_left = number >= batch.read and batch.state is State.CANCELLED
                     is_left &= record is None or record.erased_at is None

@@ -1,6 +1,7 @@
 """The workshop as a process: `python -m worker`.
 
-`--check` looks at what the workshop needs (Redis, the API, webhookUrl, the clock), prints it as JSON and ends.
+`--check` looks at what the workshop needs (Redis, the API, webhookUrl, the clock, the object store), prints it as JSON
+and ends.
 `--reseal` seals all voices under the current key, says how many, and ends: 0 if none is left out.
 `--audit` recomputes what was sent and applied, prints each exception as a line of JSON and ends: 0 if there is none;
 `--since=TIME` looks at what changed from then on.

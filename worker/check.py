@@ -11,12 +11,13 @@ from arq.connections import ArqRedis
 from redis.exceptions import RedisError
 from yarl import URL
 
-from config.settings import Settings
+from config.settings import Settings, SettingsError
 from worker.api.token import TokenSource
 from worker.enrollment.errors import VoxrollError
 from worker.outside import OutsideError, clock_of, reached
 from worker.queue.connect import client, close
 from worker.queue.jobs import queue_name
+from worker.store.objects import ObjectStore
 
 _SKEW_S = 5.0  # tokens and due times are told in seconds; more than this shows
 _DURABLE = ("appendonly", "appendfsync", "maxmemory-policy")
@@ -42,6 +43,7 @@ async def check(settings: Settings) -> list[Check]:
             await _look("clock", lambda: _clock(redis, http, settings)),
             await _look("api", lambda: _api(redis, http, settings)),
             await _look("webhook_url", lambda: _webhook(settings)),
+            await _look("objects", lambda: _objects(settings)),
         ]
     await close(redis)
     return found
@@ -52,7 +54,7 @@ async def _look(name: str, look: Callable[[], Awaitable[Check]]) -> Check:
         return await look()
     except (RedisError, OSError, aiohttp.ClientError, TimeoutError) as error:
         return Check(name=name, ok=False, detail=type(error).__name__, hint=_HINTS[name])
-    except VoxrollError as error:
+    except (VoxrollError, SettingsError) as error:
         return Check(name=name, ok=False, detail=str(error), hint=_HINTS[name])
 
 
@@ -61,6 +63,7 @@ _HINTS = {
     "redis_durable": "set appendonly yes and maxmemory-policy noeviction",
     "clock": "set the clock by NTP",
     "api": "check VOXROLL_API_BASE_URL, VOXROLL_API_CLIENT_ID, _CLIENT_SECRET and _JWT",
+    "objects": "check VOXROLL_OBJECTS_URL, that the bucket is there, and the credentials for it in the environment",
     "webhook_url": "VOXROLL_WEBHOOK_URL must reach the front door from where the API runs, by https from elsewhere",
 }
 
@@ -103,3 +106,9 @@ async def _webhook(settings: Settings) -> Check:
     except OutsideError as error:
         return Check(name="webhook_url", ok=False, detail=str(error), hint=_HINTS["webhook_url"])
     return Check(name="webhook_url", ok=True, detail=detail, hint="")
+
+
+async def _objects(settings: Settings) -> Check:
+    await ObjectStore(settings).reach()
+    where = settings.objects.url or settings.data_dir / "objects"
+    return Check(name="objects", ok=True, detail=f"{where} answers", hint="")

@@ -40,8 +40,8 @@ def wanted(row: Row | BadRow, plan: Plan) -> Wanted:
     """Look at a row, and at its recording where that is a file."""
     if isinstance(row, BadRow):
         return Wanted(row, refusal=Refusal(Fate.BAD, "bad_row", str(row)))
-    if row.consent is False:
-        return Wanted(row, refusal=Refusal(Fate.BLOCKED, "no_consent", "the speaker has not agreed"))
+    if refusal := _unwanted(row):
+        return Wanted(row, refusal=refusal)
     if row.speaker_id is None:
         return Wanted(row, refusal=Refusal(Fate.BAD, "bad_row", f"line {row.line}, speakerId: is missing; give an id"))
     try:
@@ -54,6 +54,15 @@ def wanted(row: Row | BadRow, plan: Plan) -> Wanted:
     except (OSError, ValueError) as error:  # a path that no system takes, a URL that is none
         message = f"{row.source[:80]!a} can't be looked at ({type(error).__name__}); write the name anew"
         return Wanted(row, refusal=Refusal(Fate.BAD, "bad_row", message))
+
+
+def _unwanted(row: Row) -> Refusal | None:
+    """What a row itself says against it."""
+    if row.consent is False:
+        return Refusal(Fate.BLOCKED, "no_consent", "the speaker has not agreed")
+    if row.rejected:
+        return Refusal(Fate.SKIPPED, "rejected", "a person has listened and rejected it")
+    return None
 
 
 class Taking:

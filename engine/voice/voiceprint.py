@@ -27,7 +27,8 @@ AGREES_WIDE, AGREES_NARROW = 0.55, 0.62
 COMPLETE_FROM_S = 12.0  # seconds of speech, the contract's rule
 
 _POOR_UNDER_S = 6.0
-_CUTS = (0.62, 0.70, 0.76)
+POOR_UNDER = 0.62  # of `predicted_score`; what else a grade needs is said in `quality`
+_CUTS = (POOR_UNDER, 0.70, 0.76)
 _JUDGED_FROM = 3  # samples, to say that one of them is another's
 _WEIGHED_S, _LEAST_WEIGHT = 15.0, 0.1
 _WORST_CONSISTENCY = 0.3  # assumed where there was too little speech to measure it

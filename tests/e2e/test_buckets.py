@@ -10,8 +10,8 @@ import pytest
 
 from config.settings import Intake, Settings
 from tests.support.line import Line, line
-from tests.support.s3 import bucket
 from tests.support.speech import said, wav
+from tests.support.stores import bucket
 from tests.support.up import voxroll
 from voxroll.failure import Exit
 from worker.contract.manifest import read
@@ -88,7 +88,7 @@ async def test_a_manifest_in_a_bucket_is_planned_and_run_with_ones_own_credentia
     assert (plan.folder, plan.buckets) == ("s3://archive/2026", ("s3://archive/2026",))
     for address, code in (
         ("s3://archive/2026/none.csv", "not_found"),
-        ("s3://archive", "unreadable_source"),
+        ("s3://archive//2026", "unreadable_source"),
     ):
         assert (await run("run", address))["error"]["code"] == code
     denied = await run("run", url, AWS_ACCESS_KEY_ID="somebody")

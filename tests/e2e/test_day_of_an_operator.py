@@ -2,12 +2,14 @@
 
 import csv
 import json
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.support.days import Day
+from tests.support.review import Command
 from tests.support.speech import speakers
 from tests.support.up import Up
 from voxroll.failure import Exit
@@ -44,17 +46,16 @@ def test_from_a_roster_to_a_report(day: Day) -> None:
     page = (day.folder / "plan.html").read_text()
     for word in ("cay", "short", "fay", "empty", "dan", "eve", "no_consent"):
         assert word in page, word
-    assert {json.loads(line)["speakerId"] for line in (day.folder / "plan.jsonl").read_text().splitlines()} >= {"ann"}
+    plan = day.folder / "plan.jsonl"
+    assert [json.loads(line)["speakerId"] for line in plan.read_text().splitlines()] == ["ann", "bob", "bob", "cay"]
 
-    # 3. the run ends with the night, and the same command goes on in the next; after that there is nothing to do
-    command = ("run", str(roster), "--budget", "1", "--until", "23h")
-    first = day.told(*command, ends=Exit.LIMIT)
-    assert (first["state"], first["calls"]) == ("paused", 1)
+    reviewed_and_run(day, plan)
+
+    # 5. the roster brings in what the plan left out
     done = day.told("run", str(roster), ends=Exit.INCOMPLETE)
-    assert (done["batchId"], done["state"]) == (first["batchId"], "completed_with_errors")
-    day.told("run", str(roster), ends=Exit.NOTHING)
+    assert done["state"] == "completed_with_errors"
 
-    # 4. in the morning: a row for each person, and a file of what can succeed
+    # 6. in the morning: a row for each person, and a file of what can succeed
     text = day.does("batches", "report", done["batchId"], "--csv")
     report = {row["speakerId"]: row for row in csv.DictReader(text.splitlines()) if row["speakerId"]}
     assert {name: report[name]["state"] for name in ("ann", "bob", "cay", "fay")} == {
@@ -72,7 +73,7 @@ def test_from_a_roster_to_a_report(day: Day) -> None:
     assert again["speakers"]["complete"] == 1
     assert day.does("audit").startswith("clean")
 
-    # 5. half a year later everything goes elsewhere; somebody opts out, with a receipt, and stays out
+    # 7. half a year later everything goes elsewhere; somebody opts out, with a receipt, and stays out
     known = {json.loads(line)["speakerId"] for line in day.does("export").splitlines()}
     assert known == {"ann", "bob", "cay", "dan", "fay"}
     receipt = day.folder / "receipt.json"
@@ -84,3 +85,19 @@ def test_from_a_roster_to_a_report(day: Day) -> None:
     blocked = day.told("run", str(roster), "--name", "afterwards", ends=Exit.NOTHING)
     assert (blocked["rows"]["blocked"], blocked["calls"]) == (1, 0)
     assert day.does("roster").split() == ["bob", "dan"]
+
+
+def reviewed_and_run(day: Day, plan: Path) -> None:
+    # 3. whom the plan doubts is listened to, on a page, and rejected
+    review = Command(plan, day.up.data_dir)
+    assert review.told["doubtful"] == 1
+    review.decide("reject", "cay")
+    assert review.ends(signal.SIGTERM)[0] == Exit.OK
+
+    # 4. the run heeds it, ends with the night, and the same command goes on in the next; then there is nothing to do
+    first = day.told("run", str(plan), "--budget", "1", "--until", "23h", ends=Exit.LIMIT)
+    assert (first["state"], first["calls"]) == ("paused", 1)
+    done = day.told("run", str(plan))
+    assert (done["batchId"], done["state"], done["rows"]["skipped"]) == (first["batchId"], "completed", 1)
+    assert done["speakers"]["complete"] == sum(done["speakers"].values()) == 2
+    day.told("run", str(plan), ends=Exit.NOTHING)

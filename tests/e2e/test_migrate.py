@@ -1,6 +1,8 @@
-"""From one engine to another: killed on the way, each sample is applied there once, and the report says what is so."""
+"""From one engine to another: killed on the way, each sample is applied there once, and the report says what is so.
 
-import asyncio
+`--calls` bounds all runs together: no stretch of its window has more of them, whoever was killed in it.
+"""
+
 import csv
 import json
 import subprocess
@@ -14,7 +16,7 @@ import aiohttp
 import pytest
 import redis
 
-from config.settings import Settings
+from config.settings import Api, Settings
 from tests.support.house import Guest, House, token, visiting
 from tests.support.line import credential
 from tests.support.points import Points
@@ -22,10 +24,14 @@ from tests.support.rooms import Rooms
 from tests.support.up import environment
 from tests.support.waiting import until
 from voxroll.failure import Exit
+from worker.api.keys import calls
+from worker.api.token import group_of
 from worker.store import keys
 from worker.store.objects import CLIPS, folder_of
 
 THERE = "there"
+_CALLS, _WINDOW_S = 3, 0.5
+_PATIENCE_S, _PAUSE_S = 90.0, 0.2
 _QUICK = {"WORKER_LEASE": "1s", "WORKER_SWEEP": "1s", "WORKER_ANSWER_DEADLINE": "2s", "API_TIMEOUT": "3s"}
 
 
@@ -38,8 +44,9 @@ class Move:
     settings: Settings
     points: Points
     into: Path
+    left: dict[bytes, float]
 
-    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+    def begin(self) -> subprocess.Popen[str]:
         """`voxroll migrate`."""
         here, there = self.house.settings, self.settings
         named = {
@@ -55,15 +62,30 @@ class Move:
             "LOG_FORMAT": "json",
         }
         variables = {f"VOXROLL_{name}": value for name, value in (named | _QUICK).items()}
-        command = [sys.executable, "-m", "voxroll", "migrate", "--to", self.other.engine_url, *arguments]
-        return subprocess.run(
-            [*command, "--as", THERE, "--into", str(self.into), "--json"],
+        command = [sys.executable, "-m", "voxroll", "migrate", "--to", self.other.engine_url, "--as", THERE]
+        bounds = ["--calls", str(_CALLS), "--window", f"{_WINDOW_S}s"]
+        return subprocess.Popen(
+            [*command, *bounds, "--into", str(self.into), "--json"],
             env=environment(here.data_dir, **variables),
-            capture_output=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
             text=True,
-            timeout=180,
-            check=False,
         )
+
+    async def run(self) -> tuple[int, str]:
+        """The same to its end: the exit code, and what was said; `left` gets when each call left, in ms."""
+        group = group_of(THERE, Api(jwt=credential(self.settings)), name="heavy")
+        with redis.Redis.from_url(self.house.valkey.url) as plain, self.begin() as process:
+
+            def has_ended() -> bool:
+                self.left.update(plain.zrange(calls(group), 0, -1, withscores=True))
+                return process.poll() is not None
+
+            try:
+                await until(has_ended, within_s=_PATIENCE_S, pause_s=_PAUSE_S)
+                return process.returncode, process.communicate()[0]
+            finally:
+                process.kill()
 
     async def heard(self, rooms: Rooms, settings: Settings, guest: Guest) -> dict[str, tuple[Any, ...]]:
         """What an engine has of everybody: audio seconds, whether complete, the grade."""
@@ -103,7 +125,7 @@ async def move(house: House, tmp_path: Path) -> AsyncIterator[Move]:
             return False
 
     await until(is_ready)
-    yield Move(house, other, settings, Points(tmp_path / "points"), tmp_path / "report")
+    yield Move(house, other, settings, Points(tmp_path / "points"), tmp_path / "report", {})
     other.close()
 
 
@@ -123,12 +145,15 @@ async def test_everybody_is_moved_once_however_often_it_is_killed(guest: Guest, 
     before = await move.heard(move.house.rooms, move.house.settings, guest)
     for point in ("migrate.brought", "submit.called", "submit.told"):
         move.points.arm(point, "kill")
-        killed = await asyncio.to_thread(move.run)
-        assert (killed.returncode, "migration_interrupted" in killed.stdout) == (Exit.UNAVAILABLE, True), killed.stderr
-        assert not (move.points.folder / point).exists(), killed.stdout
-    done = await asyncio.to_thread(move.run)
-    summary: dict[str, Any] = json.loads(done.stdout)
-    assert summary.get("samples", {}).get("lost") == 1, done.stdout
+        code, said = await move.run()
+        assert (code, "migration_interrupted" in said) == (Exit.UNAVAILABLE, True), said
+        assert not (move.points.folder / point).exists(), said
+    _, said = await move.run()
+    summary: dict[str, Any] = json.loads(said)
+    assert summary.get("samples", {}).get("lost") == 1, said
+    left = sorted(move.left.values())
+    assert len(left) > 2 * _CALLS
+    assert min(later - one for one, later in zip(left, left[_CALLS:], strict=False)) >= 1000 * _WINDOW_S
     assert (summary["speakers"]["erased"], summary["speakers"]["pending"]) == (1, 0)
     rows = {row["speakerId"]: row for row in map(json.loads, (move.into / "parity.jsonl").read_text().splitlines())}
     there = await move.heard(move.other, move.settings, guest)
@@ -149,8 +174,8 @@ async def test_everybody_is_moved_once_however_often_it_is_killed(guest: Guest, 
         }
     audit = move.other.run("worker", "--audit", within_s=60)
     assert json.loads(audit.stdout.splitlines()[-1])["clean"], audit.stdout
-    again = await asyncio.to_thread(move.run)
-    assert json.loads(again.stdout)["speakers"] == summary["speakers"]
+    _, again = await move.run()
+    assert json.loads(again)["speakers"] == summary["speakers"]
     assert await move.heard(move.other, move.settings, guest) == there
 
 

@@ -17,14 +17,15 @@ _SCRIPT = Script(
 _HEARD = {"anna": Recognised("anna", 1.0, 0.8)}
 
 
-def speaker(*, complete: bool = True, mute: str | None = "silent", good: str = "applied") -> Speaker:
+def speaker(
+    *, complete: bool = True, mute: str | None = "silent", good: str = "applied", settled: bool = True
+) -> Speaker:
     samples: list[dict[str, Any]] = [
         {"source": "mute.wav", "state": "rejected" if mute else "applied", "code": mute},
         {"source": "good.wav", "state": good, "outcome": good},
     ]
-    return Speaker.model_validate(
-        {"speakerId": "anna", "state": "complete", "settled": True, "enrollmentComplete": complete, "samples": samples}
-    )
+    known = {"state": "complete", "settled": settled, "enrollmentComplete": complete}
+    return Speaker.model_validate({"speakerId": "anna", **known, "samples": samples})
 
 
 def test_a_run_as_planned_has_no_surprises() -> None:
@@ -42,6 +43,7 @@ def test_a_run_as_planned_has_no_surprises() -> None:
         ({"anna": speaker(good="refused")}, _HEARD, "turned down"),
         ({"anna": speaker()}, {"anna": Recognised("ben", 1.0, 0.8)}, "not recognised"),
         ({"anna": speaker()}, {}, "not recognised"),
+        ({"anna": speaker(complete=False, good="planned", settled=False)}, {}, "time was up"),
     ],
 )
 def test_whatever_goes_wrong_is_a_surprise(known: dict[str, Speaker], heard: dict[str, Recognised], word: str) -> None:

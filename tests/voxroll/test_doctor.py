@@ -31,3 +31,4 @@ async def test_what_is_wrong_is_told_with_the_way_out(settings: Settings, redis:
     assert "answers 404" in checks["webhook_url"]["detail"]
     assert checks["clock"]["detail"].endswith("s from Redis' clock")  # the API is away, and told of by itself
     assert not checks["api"]["ok"]
+    assert checks["objects"]["ok"]

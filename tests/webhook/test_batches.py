@@ -171,7 +171,8 @@ async def test_it_is_paused_resumed_with_new_bounds_and_cancelled(door: aiohttp.
 
 
 async def test_what_a_cancelled_batch_never_came_to_may_be_run_again(door: aiohttp.ClientSession, world: World) -> None:
-    _, made = await ask(door, "POST", "/v1/batches", json={"rows": world.rows(3, speakers=3)})
+    rejected = {"speakerId": "s0", "source": "/never.wav", "rejected": "yes"}
+    _, made = await ask(door, "POST", "/v1/batches", json={"rows": [*world.rows(3, speakers=3), rejected]})
     await ask(door, "POST", f"/v1/batches/{made['batchId']}:cancel")
     await world.settled(made["batchId"])
     again = await lines(door, f"/v1/batches/{made['batchId']}/rerun.jsonl")

@@ -40,11 +40,12 @@ async def test_every_row_has_one_fate(world: World) -> None:
         {"file": world.recording("z.wav")},
         {"id": "s1", "file": "relative.wav"},
         {"id": "s1", "file": "http://[half"},
+        {"id": "s1", "file": world.recording("w.wav"), "rejected": True},
     ]
     await world.begin(rows)
     batch = await world.settled()
-    assert (batch.state, batch.total, batch.read) == (State.COMPLETED_WITH_ERRORS, 10, 10)
-    assert fates(batch) == {"taken": 3, "bad": 5, "blocked": 2}
+    assert (batch.state, batch.total, batch.read) == (State.COMPLETED_WITH_ERRORS, 11, 11)
+    assert fates(batch) == {"taken": 3, "bad": 5, "blocked": 2, "skipped": 1}
     told = [(one.number, one.fate, one.code, one.ref) for one in await world.problems()]
     assert told == [
         (3, "blocked", "no_consent", "r4"),
@@ -54,6 +55,7 @@ async def test_every_row_has_one_fate(world: World) -> None:
         (7, "bad", "bad_row", None),
         (8, "bad", "bad_row", None),
         (9, "bad", "bad_row", None),
+        (10, "skipped", "rejected", None),
     ]
     record = (await world.shop.store.get(SpeakerId("s0"))).record
     assert [one.name for one in record.samples] == ["0.wav", "2.wav"]

@@ -24,7 +24,7 @@ _PAGES = frozenset({".html", ".htm"})
 
 def check(  # noqa: PLR0913  (one argument per option of the command)
     paths: Annotated[
-        list[Path],
+        list[str],
         typer.Argument(
             metavar="FILE|FOLDER|MANIFEST...",
             help="Recordings; folders of them, all the way down; manifests (.csv, .jsonl) whose rows name them.",
@@ -65,16 +65,19 @@ def check(  # noqa: PLR0913  (one argument per option of the command)
         raise typer.Exit(int(Exit.INCOMPLETE))
 
 
-def _asked(paths: Sequence[Path]) -> "list[Asked]":
-    from voxroll.asked import asked_of  # noqa: PLC0415
+def _asked(paths: Sequence[str]) -> "list[Asked]":
+    from voxroll.asked import asked_of, is_address  # noqa: PLC0415
 
+    if address := next(filter(is_address, paths), None):
+        message = f"{address} is an address, and this looks at files alone; download it and name the file"
+        raise CommandError("unreadable_source", message, exit_code=Exit.USAGE)
     try:
-        asked = asked_of(paths)
+        asked = asked_of(map(Path, paths))
     except OSError as error:
         message = f"{error.filename}: {error.strerror}; let it be read by who runs this"
         raise CommandError("unreadable_source", message) from error
     if not asked:
-        where = ", ".join(map(str, paths))
+        where = ", ".join(paths)
         raise CommandError("no_files", f"no recordings in {where}", exit_code=Exit.NOTHING)
     return asked
 

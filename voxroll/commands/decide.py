@@ -11,8 +11,10 @@ from voxroll.commands.speakers import short
 from voxroll.documents import Speaker
 from voxroll.show import JsonOption, as_data, out
 
-SpeakerArgument = Annotated[str, typer.Argument(help="Id of the speaker.")]
-RecordingArgument = Annotated[str, typer.Argument(help="Id of the recording; `voxroll why SPEAKER` tells it.")]
+SpeakerArgument = Annotated[str, typer.Argument(metavar="SPEAKER", help="Id of the speaker.")]
+RecordingArgument = Annotated[
+    str, typer.Argument(metavar="RECORDING", help="Id of the recording; `voxroll why SPEAKER` tells it.")
+]
 
 
 def accept(speaker: SpeakerArgument, recording: RecordingArgument, *, as_json: JsonOption = False) -> None:

@@ -1,7 +1,8 @@
 """`voxroll doctor`: look at everything that the line needs, and say what to do about what is missing.
 
-The worker looks at Redis, the API, webhookUrl and the clock (`python -m worker --check`), with the settings of the
-running `voxroll up` where there is one; the front door and the model are looked at here. Nothing is changed.
+The worker looks at Redis, the API, webhookUrl, the clock and the object store (`python -m worker --check`), with the
+settings of the running `voxroll up` where there is one; the front door and the model are looked at here. Nothing is
+changed.
 """
 
 import asyncio
@@ -37,7 +38,7 @@ class Check:
 
 
 def doctor(*, as_json: JsonOption = False) -> None:
-    """Check Redis, API, webhookUrl, front door, model and clock; exit code 1 if anything is wrong."""
+    """Check Redis, API, webhookUrl, front door, object store, model and clock; exit code 1 if anything is wrong."""
     adopted = adopt(load())
     settings = load()
     with err.status("looking"):

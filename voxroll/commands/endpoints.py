@@ -8,6 +8,7 @@ import typer
 from rich.markup import escape
 
 from voxroll.client import Client
+from voxroll.commands.duration import seconds
 from voxroll.commands.webhooks import TypesOption, split, when
 from voxroll.documents import Endpoint
 from voxroll.show import JsonOption, as_data, err, out
@@ -48,13 +49,11 @@ def list_(*, as_json: JsonOption = False) -> None:
 def rotate(
     endpoint_id: IdArgument,
     *,
-    overlap_s: Annotated[
-        int, typer.Option("--overlap", min=0, help="Seconds for which the former signs too.")
-    ] = 86_400,
+    overlap: Annotated[str, typer.Option(help="So long the former signs too: 15m, 24h; 0: no longer.")] = "24h",
     as_json: JsonOption = False,
 ) -> None:
     """Make another secret; for a time both sign, so that nothing is refused meanwhile."""
-    told = asyncio.run(_change(endpoint_id, "rotate", overlapS=overlap_s))
+    told = asyncio.run(_change(endpoint_id, "rotate", overlapS=round(seconds(overlap))))
     if as_json:
         as_data(told)
     else:
@@ -62,22 +61,27 @@ def rotate(
         err.print(f"[dim]{told['secrets']} secrets sign now; the new one is not shown again[/]")
 
 
-def enable(endpoint_id: IdArgument) -> None:
+def enable(endpoint_id: IdArgument, *, as_json: JsonOption = False) -> None:
     """Post there again, and what came meanwhile too."""
-    asyncio.run(_change(endpoint_id, "enable"))
-    out.print(f"{escape(endpoint_id)} is enabled")
+    _done(asyncio.run(_change(endpoint_id, "enable")), f"{endpoint_id} is enabled", as_json=as_json)
 
 
-def disable(endpoint_id: IdArgument) -> None:
+def disable(endpoint_id: IdArgument, *, as_json: JsonOption = False) -> None:
     """Post nothing there until it is enabled; what comes waits."""
-    asyncio.run(_change(endpoint_id, "disable"))
-    out.print(f"{escape(endpoint_id)} is disabled")
+    _done(asyncio.run(_change(endpoint_id, "disable")), f"{endpoint_id} is disabled", as_json=as_json)
 
 
-def remove(endpoint_id: IdArgument) -> None:
+def remove(endpoint_id: IdArgument, *, as_json: JsonOption = False) -> None:
     """Post nothing there any more, and forget what waits."""
     asyncio.run(_remove(endpoint_id))
-    out.print(f"{escape(endpoint_id)} is removed")
+    _done({"endpointId": endpoint_id, "removed": True}, f"{endpoint_id} is removed", as_json=as_json)
+
+
+def _done(document: dict[str, Any], words: str, *, as_json: bool) -> None:
+    if as_json:
+        as_data(document)
+    else:
+        out.print(escape(words))
 
 
 def _print_secret(endpoint_id: str, secret: str) -> None:

@@ -27,14 +27,21 @@ Speakers = Mapping[str, Sequence[Recording]]
 
 
 def enroll(  # noqa: PLR0913  (one argument per option of the command)
-    speaker: Annotated[str, typer.Argument(help="Id of the speaker: letters, digits, underscores.")] = "",
+    speaker: Annotated[
+        str, typer.Argument(metavar="SPEAKER", help="Id of the speaker: letters, digits, underscores.")
+    ] = "",
     recordings: Annotated[
-        list[str] | None, typer.Argument(metavar="FILE...", help="Recordings: files or http(s) URLs.")
+        list[str] | None,
+        typer.Argument(metavar="FILE...", help="Recordings: files, http(s) URLs, objects in allowed buckets."),
     ] = None,
     *,
     folder: Annotated[
         Path | None,
-        typer.Option("--dir", help="Enroll a folder: one subfolder per speaker, or files like anna-1.wav, anna_2.mp3."),
+        typer.Option(
+            "--dir",
+            metavar="FOLDER",
+            help="Enroll a folder: one subfolder per speaker, or files like anna-1.wav, anna_2.mp3.",
+        ),
     ] = None,
     batch: Annotated[str, typer.Option(help="A name for this batch, to list its speakers by.")] = "",
     wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Wait until the speakers are settled.")] = True,
@@ -57,7 +64,9 @@ def _asked_for(speaker: str, recordings: Sequence[str], folder: Path | None) -> 
     if folder is not None or not speaker or not recordings:
         message = "give a speaker and recordings (`voxroll enroll anna a.wav b.wav`), or `--dir FOLDER` alone"
         raise CommandError("bad_usage", message, exit_code=Exit.USAGE)
-    return {speaker: [text if text.startswith(("http://", "https://")) else Path(text) for text in recordings]}
+    from voxroll.asked import is_address  # noqa: PLC0415  (numpy comes with it)
+
+    return {speaker: [text if is_address(text) else Path(text) for text in recordings]}
 
 
 async def hand_in(

@@ -18,7 +18,9 @@ from voxroll.show import JsonOption, as_data, err, out
 
 
 def erase(
-    speaker: Annotated[str, typer.Argument(help="Id of the speaker; one who is not known opts out beforehand.")],
+    speaker: Annotated[
+        str, typer.Argument(metavar="SPEAKER", help="Id of the speaker; one who is not known opts out beforehand.")
+    ],
     *,
     yes: Annotated[bool, typer.Option("--yes", help="Don't ask.")] = False,
     timeout: DurationOption = "2m",

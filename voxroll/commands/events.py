@@ -55,9 +55,9 @@ def show(
 
 def replay(
     endpoint: Annotated[str, typer.Option(help="Id of the endpoint, as `voxroll endpoints list` shows it.")],
-    since: Annotated[str, typer.Option(help="From this time on: `2026-11-21T09:00`, or so long ago: `2h`.")],
+    since: Annotated[str, typer.Option(help="From then on: `yesterday`, `09:00`, `2026-11-21T09:00`, `2h` ago.")],
     *,
-    until: Annotated[str, typer.Option(help="Up to this time; now, where none is given.")] = "",
+    until: Annotated[str, typer.Option(help="Up to then, written likewise; up to now without it.")] = "",
     types: TypesOption = "",
     as_json: JsonOption = False,
 ) -> None:
@@ -74,13 +74,14 @@ def replay(
         out.print(f"{told['events']} events are on their way to {escape(endpoint)}")
 
 
-def verify(
-    body: Annotated[Path, typer.Argument(help="File with the body as it came, byte by byte.")],
+def verify(  # noqa: PLR0913  (one argument per option of the command)
+    body: Annotated[Path, typer.Argument(metavar="FILE", help="File with the body as it came, byte by byte.")],
     *,
     secret: Annotated[str, typer.Option(help="The endpoint's secret.", envvar="VOXROLL_ENDPOINT_SECRET")],
     message_id: Annotated[str, typer.Option("--id", help="Header webhook-id.")],
     timestamp: Annotated[str, typer.Option(help="Header webhook-timestamp.")],
     signature: Annotated[str, typer.Option(help="Header webhook-signature.")],
+    as_json: JsonOption = False,
 ) -> None:
     """Verify a webhook that you got, and say what is wrong with it."""
     headers = {"webhook-id": message_id, "webhook-timestamp": timestamp, "webhook-signature": signature}
@@ -92,7 +93,10 @@ def verify(
         ) from error
     except (OSError, UnicodeDecodeError, ValueError) as error:
         raise CommandError("signature_unreadable", str(error)) from error
-    out.print("[green]valid[/]")
+    if as_json:
+        as_data({"valid": True})
+    else:
+        out.print("[green]valid[/]")
 
 
 async def _list(filters: dict[str, str], *, limit: int) -> list[Event]:

@@ -23,7 +23,7 @@ _SCOPES = ("read", "enroll", "manage")
 
 
 def create(
-    name: Annotated[str, typer.Argument(help="What it is for, for people.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="What it is for, for people.")],
     *,
     scopes: Annotated[
         str, typer.Option(help="read: speakers and events; enroll: hand in; manage: erase, decide, endpoints.")

@@ -21,7 +21,7 @@ BatchOption = Annotated[str, typer.Option(help="Only speakers of this batch.")]
 
 
 def retry(
-    speaker: Annotated[str, typer.Argument(help="Id of one speaker.")] = "",
+    speaker: Annotated[str, typer.Argument(metavar="SPEAKER", help="Id of one speaker.")] = "",
     *,
     code: Annotated[str, typer.Option(help="Everybody with a recording that failed with this code.")] = "",
     batch: BatchOption = "",

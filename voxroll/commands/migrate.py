@@ -41,9 +41,11 @@ def migrate(  # noqa: PLR0913  (one argument per option of the command)
     *,
     to: Annotated[str, typer.Option("--to", metavar="BASE_URL", help="Base URL of the other provider's API.")],
     name: Annotated[str, typer.Option("--as", help="Account that is made; else named after the host.")] = "",
-    calls: Annotated[int, typer.Option(min=0, help="Calls to make there in a window; 0: as many as it tells of.")] = 0,
+    calls: Annotated[
+        int, typer.Option(min=0, help="At most so many calls there in a window; 0: as many as it tells of.")
+    ] = 0,
     window: Annotated[str, typer.Option(help="The window that they count in: 60s, 2m.")] = "60s",
-    into: Annotated[Path, typer.Option(help="Folder that parity.csv and parity.jsonl are written to.")] = Path(),
+    into: Annotated[Path, typer.Option(metavar="FOLDER", help="Where parity.csv and parity.jsonl go.")] = Path(),
     as_json: JsonOption = False,
 ) -> None:
     """Enroll everybody anew at another provider, and say how each stands there. The same command goes on.

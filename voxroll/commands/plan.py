@@ -7,11 +7,10 @@ import random
 import tempfile
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.markup import escape
@@ -21,6 +20,7 @@ from voxroll.commands.manifests import MANIFEST_HELP, at_hand
 from voxroll.failure import CommandError, Exit
 from voxroll.progress import steps
 from voxroll.show import JsonOption, as_data, err, out
+from voxroll.whole import written
 from worker.contract import consent as reading_consent
 from worker.contract import manifest as reading
 from worker.contract.buckets import placed
@@ -37,7 +37,9 @@ _AnyRow = Row | BadRow
 def plan(  # noqa: PLR0913  (one argument per option of the command)
     manifest: Annotated[str, typer.Argument(metavar="MANIFEST", help=MANIFEST_HELP)],
     *,
-    sample: Annotated[int, typer.Option(min=0, help="Look at so many people only, and estimate; 0: at all.")] = 0,
+    sample: Annotated[
+        int, typer.Option(min=0, help="Look at so many people only, and estimate the rest; 0: look at everybody.")
+    ] = 0,
     price: Annotated[float, typer.Option(min=0, help="Of one call, to tell what all would cost.")] = 0.0,
     into: Annotated[Path, typer.Option(metavar="FOLDER", help="Where plan.jsonl and plan.html go.")] = Path(),
     consent: Annotated[
@@ -53,25 +55,27 @@ def plan(  # noqa: PLR0913  (one argument per option of the command)
     """Look at everybody in a manifest on this machine: who is ready, who is short, which calls it takes.
 
     A front door that answers is asked who is enrolled or erased; no recording and no voice leaves this machine. Exit
-    code 0 if everybody is ready or enrolled, 5 if somebody is not, 9 if there is nobody.
+    code 0 if everybody is ready or enrolled, 5 if somebody is not or a row can't be read, 9 if there is nobody.
     """
+    from voxroll import plan_file  # noqa: PLC0415
     from voxroll.planning import Planning  # noqa: PLC0415
 
     settings = load()
     try:
-        if not into.is_dir():
-            raise CommandError("no_such_folder", f"--into: {into} is no folder", exit_code=Exit.USAGE)
+        _refuse_folder(into)
         with at_hand(manifest) as (path, folder):
             speakers, rows = _counted(path)
             chosen = _chosen(speakers, sample)
             known = _known(speakers if chosen is None else chosen, consent, offline=offline)
-            with _written(into / "plan.jsonl", is_wanted=chosen is None) as keep:
+            with tempfile.TemporaryFile("w+", dir=into, encoding="utf-8") as kept:
                 rows_there = (_placed(row, folder) for row in reading.read(path))
                 wanted = (row for row in rows_there if chosen is None or _speaker(row) in chosen)
                 number = rows if chosen is None else sum(speakers[name] for name in chosen)
                 planning = Planning(settings.goal.samples, known)
                 look = _Look(settings, threads or len(os.sched_getaffinity(0)), speakers, quiet=as_json)
-                look.at(wanted, planning, number=number, keep=keep)
+                look.at(wanted, planning, number=number, keep=kept.write)
+                if chosen is None:
+                    plan_file.write(into / "plan.jsonl", kept, planning.doubted())
         scale = len(speakers) / len(chosen) if chosen else 1.0
         api = settings.api
         document = planning.document(calls=api.calls, window=api.window, price=price, scale=scale)
@@ -82,6 +86,17 @@ def plan(  # noqa: PLR0913  (one argument per option of the command)
     _tell(document, into=into, is_whole=chosen is None, as_json=as_json)
     if code := _exit_code(document):
         raise typer.Exit(int(code))
+
+
+def _refuse_folder(into: Path) -> None:
+    """Before the work: a folder that is none, or has a plan with a person's decisions in it."""
+    if not into.is_dir():
+        raise CommandError("no_such_folder", f"--into: {into} is no folder", exit_code=Exit.USAGE)
+    from voxroll import plan_file  # noqa: PLC0415
+
+    if number := plan_file.decided(into / "plan.jsonl"):
+        message = f"{into / 'plan.jsonl'} holds {number} decisions of a review; move it away, or give another --into"
+        raise CommandError("plan_reviewed", message, exit_code=Exit.USAGE)
 
 
 def _counted(manifest: Path) -> tuple[dict[str, int], int]:
@@ -130,6 +145,8 @@ class _Look:
         from voxroll.alike import Crowd  # noqa: PLC0415
         from voxroll.asked import of_row  # noqa: PLC0415
         from voxroll.commands.check import judging  # noqa: PLC0415
+        from voxroll.doubts import doubts  # noqa: PLC0415
+        from voxroll.plan_file import told  # noqa: PLC0415
 
         waiting: deque[_AnyRow] = deque()
 
@@ -148,7 +165,8 @@ class _Look:
                 print_ = verdict.print_ if not verdict.refusal else None
                 wrong = agreement.hear(speaker_id, print_) if speaker_id else None
                 if planning.add(row, verdict, disagreement=wrong) and isinstance(row, Row):
-                    keep(_line(row, verdict))
+                    best = verdict.windows[0] if verdict.windows else None
+                    keep(json.dumps(told(row, best, doubts(best, disagreement=wrong))) + "\n")
                 progress.step(ascii(verdict.file.name)[1:-1])
         for alike in agreement.crowd.pairs():
             planning.suspect(alike)
@@ -159,39 +177,12 @@ def _placed(row: _AnyRow, folder: str) -> _AnyRow:
     return replace(row, source=placed(row.source, folder)) if isinstance(row, Row) else row
 
 
-def _line(row: Row, verdict: Any) -> str:
-    """A row of plan.jsonl: what `run` takes, and what was found."""
-    told = row.told(source=row.source)
-    if verdict.windows:
-        best = verdict.windows[0]
-        told["sample"] = {"startS": best.start_s, "endS": best.end_s, "channel": best.channel}
-        told["speechS"] = round(best.measures.speech_s, 2)
-    return json.dumps(told) + "\n"
-
-
-@contextmanager
-def _written(path: Path, *, is_wanted: bool = True) -> Iterator[Callable[[str], Any]]:
-    """Write a file whole or not at all; its owner alone may read it, for it tells of people."""
-    if not is_wanted:
-        yield lambda _text: None
-        return
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=".voxroll-")
-    try:
-        file: IO[str]
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            yield file.write
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink()
-        raise
-
-
 def _write_page(path: Path, planning: "Planning", document: dict[str, Any], *, name: str) -> None:
     from voxroll.plan_page import parts  # noqa: PLC0415
 
-    with _written(path) as write:
+    with written(path) as file:
         for part in parts(planning, document, name=name):
-            write(part.encode("utf-8", "replace").decode())
+            file.write(part.encode("utf-8", "replace").decode())
 
 
 def _tell(document: dict[str, Any], *, into: Path, is_whole: bool, as_json: bool) -> None:
@@ -202,11 +193,13 @@ def _tell(document: dict[str, Any], *, into: Path, is_whole: bool, as_json: bool
         return
     for line in sums(document):
         out.print(escape(line), soft_wrap=True)
-    told = f"`voxroll run {into / 'plan.jsonl'}` runs it; " if is_whole else ""
+    plan = into / "plan.jsonl"
+    told = f"`voxroll review {plan}` plays whom to doubt, `voxroll run {plan}` runs it; " if is_whole else ""
     err.print(escape(f"{told}{into / 'plan.html'} says who is not ready, and why"), soft_wrap=True)
 
 
 def _exit_code(document: dict[str, Any]) -> Exit:
+    """What the command ends with; whatever is amiss can be mended before the run, so nothing is `FATAL`."""
     speakers = document["speakers"]
     if not sum(speakers.values()):
         return Exit.NOTHING

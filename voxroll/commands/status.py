@@ -18,7 +18,7 @@ _AGE = "90s, 15m, 2h or 7d"
 
 
 def status(  # noqa: PLR0913  (one argument per option of the command)
-    speaker: Annotated[str, typer.Argument(help="Id of one speaker; all of them without it.")] = "",
+    speaker: Annotated[str, typer.Argument(metavar="SPEAKER", help="Id of one speaker; all of them without it.")] = "",
     *,
     state: Annotated[str, typer.Option(help=f"Only speakers in this state: {', '.join(STATES)}.")] = "",
     quality: Annotated[str, typer.Option(help=f"Only enrollments of this quality: {', '.join(QUALITIES)}.")] = "",

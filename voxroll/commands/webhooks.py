@@ -16,7 +16,7 @@ from voxroll.show import err
 
 TypesOption = Annotated[str, typer.Option(help="Only these types: `enrollment.*,speaker.erased`.")]
 SpeakerOption = Annotated[str, typer.Option(help="Only events of this speaker.")]
-SinceOption = Annotated[str, typer.Option(help="From this time on: `2026-11-21T09:00`, or so long ago: `2h`.")]
+SinceOption = Annotated[str, typer.Option(help="From then on: `yesterday`, `09:00`, `2026-11-21T09:00`, `2h` ago.")]
 _SECRET_BYTES = 32
 
 

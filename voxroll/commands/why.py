@@ -35,7 +35,7 @@ _VIA = {"callback": "by callback", "response": "in the answer to the call", "loo
 
 
 def why(
-    speaker: Annotated[str, typer.Argument(help="Id of the speaker.")],
+    speaker: Annotated[str, typer.Argument(metavar="SPEAKER", help="Id of the speaker.")],
     *,
     as_json: JsonOption = False,
 ) -> None:

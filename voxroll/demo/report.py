@@ -1,6 +1,6 @@
 """What the demo shows at its end, what it writes to `demo-report.json`, and what was not as expected."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from rich.markup import escape
@@ -8,7 +8,7 @@ from rich.table import Table
 
 from voxroll.commands.speakers import short
 from voxroll.demo.identify import Recognised
-from voxroll.demo.recordings import Script
+from voxroll.demo.recordings import Script, Take
 from voxroll.documents import Speaker
 from voxroll.show import rows, table
 
@@ -55,18 +55,27 @@ def surprises(script: Script, speakers: Mapping[str, Speaker], found: Mapping[st
         speaker = speakers.get(speaker_id)
         if speaker is None:
             yield f"{speaker_id} was not taken in"
-            continue
-        if not speaker.enrollment_complete:
-            yield f"{speaker_id} is not complete: {speaker.total_speech_duration:.1f} s of speech, {speaker.state}"
-        outcomes = {short(sample.source): sample for sample in speaker.samples}
-        for take in takes:
-            sample = outcomes.get(take.path.name)
-            got = "nothing" if sample is None else sample.code or sample.state
-            if take.codes and got not in take.codes:
-                yield f"{speaker_id}/{take.path.name}: {' or '.join(sorted(take.codes))} expected, {got} came"
-            if not take.codes and (sample is None or sample.state not in _USED):
-                yield f"{speaker_id}/{take.path.name}: a good recording was turned down: {got}"
+        elif not speaker.settled:
+            yield f"{speaker_id} is {speaker.state} still, and time was up; run it again when this machine is less busy"
+        else:
+            yield from _amiss(speaker, takes)
     for speaker_id in script.held_out:
-        one = found.get(speaker_id)
+        one, known = found.get(speaker_id), speakers.get(speaker_id)
+        if known and not known.settled:
+            continue
         if one is None or one.speaker_id != speaker_id:
             yield f"{speaker_id} was not recognised, but {one.speaker_id or 'nobody' if one else 'never asked for'}"
+
+
+def _amiss(speaker: Speaker, takes: Sequence[Take]) -> Iterator[str]:
+    """What was not as expected of a speaker who is settled."""
+    if not speaker.enrollment_complete:
+        yield f"{speaker.speaker_id} is not complete: {speaker.total_speech_duration:.1f} s of speech, {speaker.state}"
+    outcomes = {short(sample.source): sample for sample in speaker.samples}
+    for take in takes:
+        sample, where = outcomes.get(take.path.name), f"{speaker.speaker_id}/{take.path.name}"
+        got = "nothing" if sample is None else sample.code or sample.state
+        if take.codes and got not in take.codes:
+            yield f"{where}: {' or '.join(sorted(take.codes))} expected, {got} came"
+        if not take.codes and (sample is None or sample.state not in _USED):
+            yield f"{where}: a good recording was turned down: {got}"

@@ -9,7 +9,9 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 SCHEMES = ("s3", "gs", "az")
-_ADDRESS = re.compile(rf"((?:{'|'.join(SCHEMES)})://[A-Za-z0-9][A-Za-z0-9._-]{{1,62}})/(.+)", re.DOTALL)
+_BUCKET = rf"(?:{'|'.join(SCHEMES)})://[A-Za-z0-9][A-Za-z0-9._-]{{1,62}}"
+_ADDRESS = re.compile(rf"({_BUCKET})/(.+)", re.DOTALL)
+_WHOLE = re.compile(rf"({_BUCKET})/?")
 _NO_PART = frozenset({"", ".", ".."})
 
 
@@ -26,6 +28,13 @@ def lying_at(url: str) -> Lying | None:
     if found is None or _NO_PART.intersection(found[2].split("/")):
         return None
     return Lying(found[1], found[2])
+
+
+def folder_at(url: str) -> Lying | None:
+    """What the address of a folder says, which ends with `/`, or of a bucket: its key has no `/` at the end."""
+    if whole := _WHOLE.fullmatch(url):
+        return Lying(whole[1], "")
+    return lying_at(url[:-1]) if url.endswith("/") else None
 
 
 def is_bucket(url: str) -> bool:

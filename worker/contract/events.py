@@ -65,7 +65,9 @@ class RowsData(_Wire):
     read: int
     taken: int
     bad: int = Field(description="That can't be read, or were refused.")
-    skipped: int = Field(description="Whose speaker was enrolled before, where that was asked for.")
+    skipped: int = Field(
+        description="Rejected by a person, or whose speaker was enrolled before, where that was asked for."
+    )
     blocked: int = Field(description="Without consent, or of speakers who were erased.")
 
 

@@ -21,6 +21,7 @@ _NAMES = {
     "channel": ("channel",),
     "speakerId": ("speakerid", "enrollmentid", "id"),
     "consent": ("consent",),
+    "rejected": ("rejected",),
     "ref": ("ref", "reference"),
     "start": ("start", "starts"),
     "end": ("end", "ends"),
@@ -29,7 +30,7 @@ _NAMES = {
 KNOWN = frozenset(name for names in _NAMES.values() for name in names)
 SOURCES = _NAMES["source"]
 _CHANNEL = re.compile(r"[0-9]{1,3}")
-_CONSENT = dict.fromkeys(("yes", "y", "true", "1"), True) | dict.fromkeys(("no", "n", "false", "0"), False)
+_YES_OR_NO = dict.fromkeys(("yes", "y", "true", "1"), True) | dict.fromkeys(("no", "n", "false", "0"), False)
 _LONGEST_REF = 200
 _SIDES = {"inbound": "to", "outbound": "from"}  # the own party of a call
 
@@ -47,6 +48,7 @@ class Row:
         speaker_id: whose voice it is; None likewise.
         consent: whether the speaker agreed; None likewise.
         ref: what the caller knows the row by.
+        rejected: a person has listened and decided that it is not to be handed in.
     """
 
     line: int
@@ -57,12 +59,13 @@ class Row:
     speaker_id: str | None = None
     consent: bool | None = None
     ref: str | None = None
+    rejected: bool = False
 
     def told(self, *, source: str) -> dict[str, Any]:
         """The row as a line of another manifest, its recording named anew."""
         start_s, end_s = self.stretch.start_s or None, self.stretch.end_s
         told = {"speakerId": self.speaker_id, "source": source, "channel": self.channel, "start": start_s, "end": end_s}
-        told |= {"language": self.language, "consent": self.consent, "ref": self.ref}
+        told |= {"language": self.language, "consent": self.consent, "ref": self.ref, "rejected": self.rejected or None}
         return {name: value for name, value in told.items() if value is not None}
 
 
@@ -136,7 +139,9 @@ def _of_call(record: Mapping[str, Any]) -> Mapping[str, Any] | None:
     recording = record.get("recording")
     if isinstance(recording, dict):
         said = {"source": recording.get("contentUri"), "speakerid": _extension(record), "ref": record.get("id")}
-        return said | {name: record.get(name) for name in ("channel", "consent", "start", "end", "language")}
+        return said | {
+            name: record.get(name) for name in ("channel", "consent", "rejected", "start", "end", "language")
+        }
     is_call = "sessionid" in record and not any(record.get(name) for name in SOURCES)
     return None if is_call else record
 
@@ -170,6 +175,7 @@ def _row(line: int, record: Mapping[str, Any]) -> Row:
         speaker_id=speaker_id_of(found(record, "speakerId")),
         consent=consent_of(found(record, "consent")),
         ref=_ref(found(record, "ref")),
+        rejected=yes_or_no("rejected", found(record, "rejected")) or False,
     )
 
 
@@ -228,6 +234,15 @@ def speaker_id_of(value: Any) -> str | None:
 
 
 def consent_of(value: Any) -> bool | None:
+    """Whether somebody agrees; None where nothing is said.
+
+    Raises:
+        FieldError: it is neither yes nor no.
+    """
+    return yes_or_no("consent", value)
+
+
+def yes_or_no(field: str, value: Any) -> bool | None:
     """Yes or no; None where nothing is said.
 
     Raises:
@@ -235,9 +250,9 @@ def consent_of(value: Any) -> bool | None:
     """
     if value is None:
         return None
-    said = _CONSENT.get(str(value).casefold())
+    said = _YES_OR_NO.get(str(value).casefold())
     if said is None:
-        raise FieldError("consent", f"{short(value)} is neither yes nor no; say one of them, or nothing")
+        raise FieldError(field, f"{short(value)} is neither yes nor no; say one of them, or nothing")
     return said
 
 

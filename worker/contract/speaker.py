@@ -1,5 +1,6 @@
 """The speaker document: a record as the HTTP API shows it, wire names and all."""
 
+import math
 from datetime import datetime
 from typing import Any
 
@@ -158,6 +159,14 @@ def from_record(record: Record, *, now: datetime, policy: Policy) -> SpeakerDocu
     )
 
 
+def speech_missing(record: Record) -> str | None:
+    """How much speech an enrollment has that is not complete, in words, rounded down: 11.97 s are not 12."""
+    known = record.enrollment
+    if known is None or known.complete:
+        return None
+    return f"{math.floor(round(known.speech_s * 10, 3)) / 10:.1f} of 12 s of speech so far"
+
+
 def _sample(record: Record, sample: Sample) -> SampleDocument:
     state = sample_state(sample)
     idle = state in {SampleState.READY, SampleState.PLANNED}
@@ -222,8 +231,8 @@ def _work_in_words(record: Record, steps: tuple[Step, ...], *, now: datetime) ->
         return "nothing: the goal is met"
     if known and known.complete:
         return f"nothing: complete; for {record.goal.quality} hand in more recordings of other conversations"
-    if known:
-        return f"hand in another recording: {known.speech_s:.1f} of 12 s of speech so far"
+    if missing := speech_missing(record):
+        return f"hand in another recording: {missing}"
     return "hand in a recording that holds at least 12 s of this person's speech" if record.samples else "nothing"
 
 

@@ -11,8 +11,9 @@ from pathlib import Path
 import obstore
 from obstore.exceptions import BaseError
 from obstore.store import LocalStore, from_url
+from obstore.store import ObjectStore as Place
 
-from config.settings import Settings
+from config.settings import Settings, SettingsError
 from worker.enrollment.errors import RejectError, RetryLaterError
 from worker.enrollment.record import SpeakerId
 
@@ -28,16 +29,43 @@ def folder_of(kind: str, account: str, speaker_id: SpeakerId) -> str:
     return f"{kind}/{account}/{speaker_id}"
 
 
+def _place(settings: Settings) -> Place:
+    url = settings.objects.url
+    if not url:
+        folder = settings.data_dir / "objects"
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        return LocalStore(folder)
+    try:
+        return from_url(url)
+    except (BaseError, ValueError, OSError) as error:
+        message = (
+            "VOXROLL_OBJECTS_URL can't be opened; it is file:///FOLDER, which is there, or s3://, gs:// or az:// and a "
+            "bucket, and what lets one in there is in the environment"
+        )
+        raise SettingsError(message) from error
+
+
 class ObjectStore:
-    """Bytes by key. Local folders are private to the user (0700)."""
+    """Bytes by key. Local folders are private to the user (0700).
+
+    Raises:
+        SettingsError: there is no such place, or no credentials for it.
+    """
 
     def __init__(self, settings: Settings) -> None:
-        if settings.objects.url:
-            self._store = from_url(settings.objects.url)
-        else:
-            folder = settings.data_dir / "objects"
-            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            self._store = LocalStore(folder)
+        self._store = _place(settings)
+
+    async def reach(self) -> None:
+        """Look whether the store answers, and lets one in.
+
+        Raises:
+            RetryLaterError: it doesn't.
+        """
+        try:
+            async for _ in obstore.list(self._store, prefix=UPLOADS, chunk_size=1):
+                return
+        except (BaseError, OSError) as error:
+            raise failed(error, "listing it") from error
 
     async def put(self, key: str, content: bytes | Path) -> None:
         """Store bytes, or a file without reading it whole."""

