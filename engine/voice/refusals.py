@@ -68,8 +68,8 @@ def speechless(seen: Scan, *, start_s: float = 0.0) -> VoiceFailure | None:
     if seen.level_db < SILENT_DBFS:
         return VoiceFailure(
             "silent",
-            f"level {seen.level_db:.0f} dBFS and nobody speaks, {SILENT_DBFS:.0f} dBFS needed; check the microphone "
-            f"and, of a recording with several channels, which one the speaker is on",
+            f"level {_down(seen.level_db, 0):.0f} dBFS and nobody speaks, {SILENT_DBFS:.0f} dBFS needed; check the "
+            f"microphone and, of a recording with several channels, which one the speaker is on",
             value=seen.level_db,
             limit=SILENT_DBFS,
         )
@@ -80,7 +80,7 @@ def speechless(seen: Scan, *, start_s: float = 0.0) -> VoiceFailure | None:
             what = "music" if code == "music" else "tones"
             return VoiceFailure(
                 code,
-                f"{seconds:.1f} s of {what} ({_listed(there)}) and no speech in {seen.duration_s:.1f} s of sound, "
+                f"{_up(seconds):.1f} s of {what} ({_listed(there)}) and no speech in {seen.duration_s:.1f} s of sound, "
                 f"{least:g} s allowed; record a person speaking",
                 value=seconds,
                 limit=least,
@@ -120,7 +120,7 @@ def too_little_speech(  # noqa: PLR0913  what is known of the rest of the record
         way_out = f"speak for at least {_up(rules.min_speech_s - found.speech_s):g} s more"
     return VoiceFailure(
         "speech_too_short",
-        f"{found.speech_s:.1f} s of speech at {between(at)}, {rules.min_speech_s:g} s needed; {way_out}",
+        f"{_down(found.speech_s):.1f} s of speech at {between(at)}, {rules.min_speech_s:g} s needed; {way_out}",
         value=found.speech_s,
         limit=rules.min_speech_s,
     )
@@ -132,7 +132,7 @@ def unfit_sound(found: Sound, at: Span, rules: Rules) -> VoiceFailure | None:
     if found.clip_ratio > CLIPPED:
         return VoiceFailure(
             "clipped",
-            f"{found.clip_ratio:.2%} of the sound at {where} is cut off at its loudest, {CLIPPED:.2%} allowed; "
+            f"{_up(found.clip_ratio, 4):.2%} of the sound at {where} is cut off at its loudest, {CLIPPED:.2%} allowed; "
             "lower the recording level by 6 dB or more",
             value=found.clip_ratio,
             limit=CLIPPED,
@@ -140,8 +140,8 @@ def unfit_sound(found: Sound, at: Span, rules: Rules) -> VoiceFailure | None:
     if found.level_dbfs < QUIET_DBFS:
         return VoiceFailure(
             "too_quiet",
-            f"speech at {found.level_dbfs:.0f} dBFS at {where}, {QUIET_DBFS:.0f} dBFS needed; raise the recording "
-            f"level by {_up(QUIET_DBFS - found.level_dbfs):g} dB or go closer to the microphone",
+            f"speech at {_down(found.level_dbfs, 0):.0f} dBFS at {where}, {QUIET_DBFS:.0f} dBFS needed; raise the "
+            f"recording level by {_up(QUIET_DBFS - found.level_dbfs):g} dB or go closer to the microphone",
             value=found.level_dbfs,
             limit=QUIET_DBFS,
         )
@@ -152,16 +152,16 @@ def unfit_sound(found: Sound, at: Span, rules: Rules) -> VoiceFailure | None:
         if seconds > least:
             return VoiceFailure(
                 code,
-                f"{seconds:.1f} s of {what} between the words at {where}, {least:g} s allowed; hand in a recording "
-                f"with {rules.best_min_s:g} s of speech in one piece",
+                f"{_up(seconds):.1f} s of {what} between the words at {where}, {least:g} s allowed; hand in a "
+                f"recording with {rules.best_min_s:g} s of speech in one piece",
                 value=seconds,
                 limit=least,
             )
     if found.snr_db < NOISY_DB:
         return VoiceFailure(
             "noisy",
-            f"speech only {found.snr_db:.1f} dB over the noise at {where}, {NOISY_DB:g} dB needed; record where it is "
-            "quieter, or hand in another recording",
+            f"speech only {_down(found.snr_db):.1f} dB over the noise at {where}, {NOISY_DB:g} dB needed; record "
+            "where it is quieter, or hand in another recording",
             value=found.snr_db,
             limit=NOISY_DB,
         )
@@ -173,8 +173,8 @@ def unfit_voices(found: Measures, at: Span, *, people: int) -> VoiceFailure | No
     if found.overlap > OVERLAP:
         return VoiceFailure(
             "overlapped",
-            f"two speak at once in {found.overlap:.0%} of the speech at {between(at)}, {OVERLAP:.0%} allowed; name the "
-            "channel the speaker is on, or cut out a stretch in which the speaker alone speaks",
+            f"two speak at once in {_up(found.overlap, 2):.0%} of the speech at {between(at)}, {OVERLAP:.0%} allowed; "
+            "name the channel the speaker is on, or cut out a stretch in which the speaker alone speaks",
             value=found.overlap,
             limit=OVERLAP,
         )
@@ -186,8 +186,8 @@ def unfit_voices(found: Measures, at: Span, *, people: int) -> VoiceFailure | No
         if likeness < least:
             return VoiceFailure(
                 "several_voices",
-                f"voice likeness {likeness:.2f} within {between(at)}, {least:.2f} needed; name the channel the speaker "
-                "is on, or cut out a stretch in which the speaker alone speaks",
+                f"voice likeness {_down(likeness, 2):.2f} within {between(at)}, {least:.2f} needed; name the channel "
+                "the speaker is on, or cut out a stretch in which the speaker alone speaks",
                 value=likeness,
                 limit=least,
             )
@@ -201,8 +201,8 @@ def not_alone(found: Sound, at: Span, others: Sequence[Span]) -> VoiceFailure | 
         return None
     return VoiceFailure(
         "several_voices",
-        f"one voice in {max(0.0, own):.0%} of the speech at {between(at)}, {1 - OVERLAP:.0%} needed; name the channel "
-        "the speaker is on, or cut out a stretch in which the speaker alone speaks",
+        f"one voice in {_down(max(0.0, own), 2):.0%} of the speech at {between(at)}, {1 - OVERLAP:.0%} needed; name "
+        "the channel the speaker is on, or cut out a stretch in which the speaker alone speaks",
         value=max(0.0, own),
         limit=1 - OVERLAP,
     )
@@ -214,8 +214,8 @@ def nobody_alone(others: Sequence[Span], spans: Sequence[Span], *, people: int) 
     who = f"{people} people speak, others" if people > 1 else "others speak"
     return VoiceFailure(
         "several_voices" if people > 1 else "overlapped",
-        f"{who} in {share:.0%} of the speech, {OVERLAP:.0%} allowed, and nobody alone for long enough; name the "
-        "channel the speaker is on, or hand in another recording",
+        f"{who} in {_up(share, 2):.0%} of the speech, {OVERLAP:.0%} allowed, and nobody alone for long enough; name "
+        "the channel the speaker is on, or hand in another recording",
         value=share,
         limit=OVERLAP,
     )
@@ -232,6 +232,11 @@ def _listed(spans: Sequence[Span]) -> str:
     return shown if len(spans) <= 3 else f"{shown} and {len(spans) - 3} more"
 
 
-def _up(value: float) -> float:
-    """Round up to a tenth, so that who does what the message says passes."""
-    return math.ceil(round(value * 10, 3)) / 10
+def _up(value: float, digits: int = 1) -> float:
+    """Round up, so that what is over a limit reads so, and who does what the message says passes."""
+    return float(math.ceil(round(value * 10**digits, 3)) / 10**digits)
+
+
+def _down(value: float, digits: int = 1) -> float:
+    """Round down, so that what is under a limit reads so."""
+    return -_up(-value, digits)

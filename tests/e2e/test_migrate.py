@@ -30,8 +30,8 @@ from worker.store import keys
 from worker.store.objects import CLIPS, folder_of
 
 THERE = "there"
-_CALLS, _WINDOW_S = 3, 0.5
-_PATIENCE_S, _PAUSE_S = 90.0, 0.2
+_CALLS, _WINDOW_S = 3, 0.25  # four speakers are moved at one time
+_PATIENCE_S, _PAUSE_S = 90.0, 0.1
 _QUICK = {"WORKER_LEASE": "1s", "WORKER_SWEEP": "1s", "WORKER_ANSWER_DEADLINE": "2s", "API_TIMEOUT": "3s"}
 
 
