@@ -26,7 +26,7 @@ from voxroll.running import adopt
 from voxroll.up.ending import Ending
 from voxroll.up.supervisor import line
 
-_WAIT_S = 900.0  # 300 s were not enough where twelve others ran
+_WAIT_S = 900.0  # 300 s were too few for two cores at a load of 15
 _MEASURE_S = 60.0
 _LOOK_S = 0.2
 _KEPT = frozenset({"VOXROLL_CACHE_DIR"})
