@@ -7,6 +7,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
+unexport PYTHONDONTWRITEBYTECODE # with it every process would compile all modules anew
 .PHONY: help demo test lint bench-governor bench-queue bench-door bench-mining bench-preflight bench-engine bench-voice bench-manifest bench-line soak lock clean
 
 help: ## show the targets
