@@ -7,6 +7,8 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
+# With it every process would compile all of our modules anew.
+unexport PYTHONDONTWRITEBYTECODE
 .PHONY: help demo test lint bench-governor bench-queue bench-door bench-mining bench-preflight bench-engine bench-voice bench-manifest bench-line soak lock clean
 
 help: ## show the targets
@@ -36,6 +38,8 @@ bench-queue: $(READY) ## measure the queue beside stock arq and its peers (8 min
 bench-door: $(READY) ## measure the front door beside bare aiohttp and its peers (8 min; QUICK=1: 40 s)
 	$(BIN)/python -m tests.bench.door.run
 
+# As `engine` sets it; here numpy is imported first.
+bench-mining: export OPENBLAS_NUM_THREADS := 1
 bench-mining: $(READY) ## measure whether the right stretch of the right voice is found, and every defect (12 min; QUICK=1: 1 min)
 	$(BIN)/voxroll model fetch
 	$(BIN)/python -m tests.bench.mining.run

@@ -11,6 +11,7 @@ import redis as redis_sync
 from arq.connections import ArqRedis
 from pydantic import SecretStr
 
+import engine  # noqa: F401  (before numpy, whose second thread would spin beside each small product)
 from config.settings import Api, Engine, Redis, Settings, Webhook, Worker
 from tests.support.keys import unexplained
 from tests.support.valkey import ValkeyProcess

@@ -1,5 +1,12 @@
-"""`python -m voxroll`: the same as the console script `voxroll`."""
+"""Where the command line begins: the console script `voxroll`, and `python -m voxroll`."""
 
-from voxroll.cli import main
+from config.starting import imported
 
-main()
+
+def main() -> None:
+    """Run the command line."""
+    imported("voxroll.cli").app(prog_name="voxroll")
+
+
+if __name__ == "__main__":
+    main()

@@ -112,8 +112,3 @@ app.command("config", rich_help_panel=_LOOK)(told(configuration.config))
 app.command("credentials", rich_help_panel=_LOOK)(told(credentials.credentials_))
 _models.command("fetch")(told(model.fetch))
 app.add_typer(_models, name="model", rich_help_panel=_LOOK)
-
-
-def main() -> None:
-    """Run the command line."""
-    app(prog_name="voxroll")

@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Protocol
-
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from typing import TYPE_CHECKING, Protocol
 
 from voxroll.show import err
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
 
 
 class Steps(Protocol):
@@ -23,7 +24,7 @@ class Steps(Protocol):
 
 
 class _Bar:
-    def __init__(self, progress: Progress) -> None:
+    def __init__(self, progress: "Progress") -> None:
         self._progress = progress
         self._task = progress.add_task("", total=None, note="", visible=False)  # shown once there is something to count
 
@@ -54,6 +55,15 @@ def steps(*, quiet: bool = False) -> Iterator[Steps]:
     if quiet or not err.is_terminal:
         yield _Silence()
         return
+    from rich.progress import (  # noqa: PLC0415  (only who is watched pays for it)
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        SpinnerColumn,
+        TextColumn,
+        TimeElapsedColumn,
+    )
+
     columns = (
         SpinnerColumn(),
         TextColumn("{task.description}"),

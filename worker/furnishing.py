@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import aiohttp
 import structlog
@@ -36,15 +35,14 @@ _log = structlog.get_logger()
 
 
 @contextlib.asynccontextmanager
-async def opened(settings: Settings) -> AsyncIterator[tuple[Workshop, ArqRedis]]:
-    """The workshop with everything in it, closed at the end."""
+async def opened(settings: Settings, *, voice: Voice | None = None) -> AsyncIterator[tuple[Workshop, ArqRedis]]:
+    """The workshop with everything in it, closed at the end; `voice`: the models where they are in memory already."""
     async with contextlib.AsyncExitStack() as stack:
         redis, http = await stack.enter_async_context(connected(settings))
         decoders = stack.enter_context(Decoders())
         threads = stack.enter_context(ThreadPoolExecutor(settings.worker.threads, thread_name_prefix="preflight"))
-        folder = await asyncio.to_thread(_models, settings)
-        voice = await asyncio.to_thread(Voice.load, folder)
-        yield furnished(settings, redis=redis, http=http, voice=voice, threads=threads, decoders=decoders), redis
+        loaded = await asyncio.to_thread(_loaded, settings) if voice is None else voice
+        yield furnished(settings, redis=redis, http=http, voice=loaded, threads=threads, decoders=decoders), redis
 
 
 @contextlib.asynccontextmanager
@@ -59,10 +57,11 @@ async def connected(settings: Settings) -> AsyncIterator[tuple[ArqRedis, aiohttp
         yield redis, await stack.enter_async_context(http)
 
 
-def _models(settings: Settings) -> Path:
-    return model.ensure(
+def _loaded(settings: Settings) -> Voice:
+    folder = model.ensure(
         settings.cache_dir, name=settings.engine.model, progress=lambda line: _log.info("model.preparing", step=line)
     )
+    return Voice.load(folder)
 
 
 def furnished(  # noqa: PLR0913  each is one part

@@ -20,6 +20,7 @@ from engine.service.middleware import answering, authorised, limited, misbehavin
 from engine.service.parts import PARTS, Parts, assemble
 from engine.service.reseal import Resealer
 from engine.voice.model import ModelError
+from engine.voice.voice import Voice
 
 _TIDY_S = 3600.0
 
@@ -31,6 +32,7 @@ def create_app(
     *,
     callback_delays_s: Sequence[float] = callbacks.DELAYS_S,
     fetch_delays_s: Sequence[float] = media.DELAYS_S,
+    voice: Voice | None = None,
 ) -> web.Application:
     """Make the application; it connects and loads when it is started.
 
@@ -38,13 +40,14 @@ def create_app(
         settings: the whole tree.
         callback_delays_s: pause before each further try of a callback.
         fetch_delays_s: pause before each further try to fetch a `contentUri`.
+        voice: the models where they are in memory already.
 
     Raises:
         SettingsError: a secret is missing, or a fault is unknown.
 
     Started, it raises SettingsError where the voice key is not the one that voiceprints were sealed under.
     """
-    parts = assemble(settings, callback_delays_s=callback_delays_s, fetch_delays_s=fetch_delays_s)
+    parts = assemble(settings, callback_delays_s=callback_delays_s, fetch_delays_s=fetch_delays_s, voice=voice)
     middlewares = [answering, authorised]
     if parts.limiter:
         middlewares.append(limited(parts.limiter))

@@ -44,15 +44,18 @@ class Ears:
         model: name of the embedding model.
         rules: what a sample must keep to.
         decoders: what audio is decoded by; closed with this.
+        voice: the models where they are in memory already; else `load` brings them.
     """
 
-    def __init__(self, *, threads: int, model: str, rules: Rules, decoders: Decoders) -> None:
+    def __init__(
+        self, *, threads: int, model: str, rules: Rules, decoders: Decoders, voice: Voice | None = None
+    ) -> None:
         self._rules = rules
         self._decoders = decoders
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="voice")
         self._recordings = ThreadPoolExecutor(1, thread_name_prefix="recording")
         self._heard: Recent[str, SamplePrint] = Recent(_HEARD_MOST)
-        self._voice: Voice | None = None
+        self._voice = voice
         self.model = Model(model)  # with its ids once it is loaded
         self.loaded = asyncio.Event()  # the models are there
 
@@ -70,7 +73,8 @@ class Ears:
         def work() -> Voice:
             return Voice.load(model.ensure(cache_dir, name=name, progress=progress))
 
-        self._voice = await asyncio.get_running_loop().run_in_executor(self._pool, work)
+        if self._voice is None:
+            self._voice = await asyncio.get_running_loop().run_in_executor(self._pool, work)
         self.model = Model(name, self._voice.manifest.ids)
         self.loaded.set()
         _log.info("model.loaded", model=name)

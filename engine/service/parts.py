@@ -35,6 +35,7 @@ from engine.service.tokens import Tokens
 from engine.service.vault import Vault
 from engine.voice.apart import Decoders
 from engine.voice.preflight import Rules
+from engine.voice.voice import Voice
 
 
 @dataclass(slots=True)
@@ -80,8 +81,14 @@ class Parts:
 PARTS: web.AppKey[Parts] = web.AppKey("parts", Parts)
 
 
-def assemble(settings: Settings, *, callback_delays_s: Sequence[float], fetch_delays_s: Sequence[float]) -> Parts:
-    """Make the parts; nothing is connected or loaded yet.
+def assemble(
+    settings: Settings,
+    *,
+    callback_delays_s: Sequence[float],
+    fetch_delays_s: Sequence[float],
+    voice: Voice | None = None,
+) -> Parts:
+    """Make the parts; nothing is connected or loaded yet, but for the models if they are handed in.
 
     Raises:
         SettingsError: a secret is missing or can't be used, or a fault is unknown.
@@ -96,7 +103,8 @@ def assemble(settings: Settings, *, callback_delays_s: Sequence[float], fetch_de
     seal = seal_of(settings)
     vault = Vault(redis, seal, account=settings.account)
     rules = Rules.for_profile(settings.profile)
-    ears = Ears(threads=settings.engine.threads, model=settings.engine.model, rules=rules, decoders=Decoders())
+    engine = settings.engine
+    ears = Ears(threads=engine.threads, model=engine.model, rules=rules, decoders=Decoders(), voice=voice)
     enroller = Enroller(vault, ears, id_names=_id_names(settings))
     recogniser = Recogniser(vault, ears)
     jobs = Jobs(redis, account=settings.account, kept=settings.retention.jobs)

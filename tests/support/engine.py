@@ -18,6 +18,7 @@ from engine.service.app import create_app
 from engine.service.parts import PARTS
 from engine.service.tokens import GRANT
 from tests.support.serving import serving
+from tests.support.voices import voice
 
 ENROLLMENTS = "/ai/audio/v1/enrollments"
 
@@ -127,8 +128,13 @@ async def client_of(url: str, settings: Settings) -> AsyncIterator[Rc]:
 async def running_engine(
     settings: Settings, *, hears: bool = True, callback_delays_s: Sequence[float] = (0.01,) * 5
 ) -> AsyncIterator[Rc]:
-    """An engine in this process; `hears`: wait until its models are loaded."""
-    app = create_app(settings, callback_delays_s=callback_delays_s, fetch_delays_s=(0.01, 0.01))
+    """An engine in this process; `hears`: it has its models, and this waits until it is ready."""
+    app = create_app(
+        settings,
+        callback_delays_s=callback_delays_s,
+        fetch_delays_s=(0.01, 0.01),
+        voice=voice() if hears else None,
+    )
     async with serving(app) as url, client_of(url, settings) as rc:
         if hears:
             async with asyncio.timeout(120):

@@ -19,6 +19,7 @@ from pydantic import SecretStr
 from config.settings import Settings
 from engine.service.app import create_app as create_engine
 from tests.support.serving import bound, serving, url_of
+from tests.support.voices import voice
 from webhook.app import create_app as create_door
 from worker.enrollment.record import Record, SpeakerId
 from worker.furnishing import opened
@@ -90,10 +91,10 @@ async def line(settings: Settings) -> AsyncIterator[Line]:
                 "webhook": settings.webhook.model_copy(update={"url": url_of(door_socket)}),
             }
         )
-        await stack.enter_async_context(serving(create_engine(own), on=engine_socket))
+        await stack.enter_async_context(serving(create_engine(own, voice=voice()), on=engine_socket))
         url = await stack.enter_async_context(serving(create_door(own), on=door_socket))
         await _ready(url_of(engine_socket))
-        shop, redis = await stack.enter_async_context(opened(own))
+        shop, redis = await stack.enter_async_context(opened(own, voice=voice()))
         door = await stack.enter_async_context(aiohttp.ClientSession(url))
         yield Line(own, shop, redis, door)
 

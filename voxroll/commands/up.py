@@ -14,7 +14,6 @@ from voxroll.show import JsonOption, err, out, rows, table
 from voxroll.up.ending import Ending, StoppedError
 from voxroll.up.follow import follow
 from voxroll.up.note import Running
-from voxroll.up.supervisor import line
 
 
 def up(
@@ -27,6 +26,8 @@ def up(
 
 
 async def _up(settings: Settings, *, verbose: bool, as_json: bool) -> None:
+    from voxroll.up.supervisor import line  # noqa: PLC0415  (redis: only this command pays for it)
+
     ending = Ending()
     ending.by_signals()
     logs = settings.data_dir.absolute() / "logs"

@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Self
 
-import jwt
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from config.settings import Settings
@@ -99,6 +98,8 @@ def environment(secrets: Secrets, settings: Settings, running: Running) -> dict[
 
 def credential(token_key: str, *, account: str) -> str:
     """The JWT that the engine exchanges for access tokens: it never expires, as it never leaves this machine."""
+    import jwt  # noqa: PLC0415  (with cryptography a tenth of what a command costs; few need it)
+
     return jwt.encode({"iss": "voxroll", "sub": account}, token_key, algorithm="HS256")
 
 

@@ -14,9 +14,9 @@ from dataclasses import fields, replace
 from typing import Any
 
 from config.settings import Settings
+from voxroll.__main__ import main
 from voxroll.asked import Asked
 from voxroll.checking import Judge, Verdict
-from voxroll.cli import main
 from voxroll.commands import check
 
 _judging = check.judging

@@ -15,9 +15,9 @@ from config.settings import Settings
 from engine.voice.apart import Decoders
 from engine.voice.preflight import Window
 from engine.voice.recent import Recent
-from worker.__main__ import work
 from worker.enrollment.record import Stretch
 from worker.furnishing import opened
+from worker.process import work
 
 _CLIP_BYTES = None if "--whole-clips" in sys.argv else 1024
 _Key = tuple[str, int | None, Stretch, str]
