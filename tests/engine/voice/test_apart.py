@@ -124,7 +124,7 @@ def test_a_child_that_somebody_kills_is_replaced(decoders: Decoders, good: Path)
 
 
 def test_a_child_that_cannot_start_says_nothing_of_the_recording(good: Path) -> None:
-    with Decoders(most_bytes=50 << 20) as decoders, pytest.raises(DecoderError, match=r"exit code|SIG"):
+    with Decoders(most_bytes=1 << 70) as decoders, pytest.raises(DecoderError, match="exit code"):  # no such limit
         decoders.decode(good)
 
 
