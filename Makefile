@@ -19,7 +19,7 @@ demo: $(READY) ## enroll real voices on this machine and recognise them again
 
 test: $(READY) ## run all tests
 	$(BIN)/voxroll model fetch
-	$(BIN)/pytest -n 3
+	$(BIN)/pytest -n 3 --dist worksteal
 
 lint: $(READY) ## check format, rules, types, import contracts and the deployment files
 	$(BIN)/ruff format --check .

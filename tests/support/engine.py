@@ -126,14 +126,21 @@ async def client_of(url: str, settings: Settings) -> AsyncIterator[Rc]:
 
 @asynccontextmanager
 async def running_engine(
-    settings: Settings, *, hears: bool = True, callback_delays_s: Sequence[float] = (0.01,) * 5
+    settings: Settings, *, hears: bool = True, loads: bool = False, callback_delays_s: Sequence[float] = (0.01,) * 5
 ) -> AsyncIterator[Rc]:
-    """An engine in this process; `hears`: it has its models, and this waits until it is ready."""
+    """An engine in this process.
+
+    Args:
+        settings: its own.
+        hears: it has its models, and this waits until it is ready.
+        loads: it loads them from its own cache, instead of being handed those that all tests share.
+        callback_delays_s: from one try of a callback to the next.
+    """
     app = create_app(
         settings,
         callback_delays_s=callback_delays_s,
         fetch_delays_s=(0.01, 0.01),
-        voice=voice() if hears else None,
+        voice=voice() if hears and not loads else None,
     )
     async with serving(app) as url, client_of(url, settings) as rc:
         if hears:

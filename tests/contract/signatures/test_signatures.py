@@ -21,6 +21,7 @@ import pytest
 from aiohttp import web
 from arq.connections import ArqRedis
 
+from config.settings import Endpoints as EndpointSettings
 from config.settings import Settings
 from tests.support.clients import from_npm
 from tests.support.door import front_door
@@ -106,7 +107,8 @@ async def line(settings: Settings, redis: ArqRedis) -> AsyncIterator[Line]:
 
     app = web.Application()
     app.add_routes([web.post("/hook", hook)])
-    async with serving(app) as url, front_door(settings) as door, _delivering(settings, redis):
+    own = settings.model_copy(update={"endpoints": EndpointSettings(allow_private=True)})
+    async with serving(app) as url, front_door(own) as door, _delivering(own, redis):
         yield Line(door, f"{url}/hook", came)
 
 

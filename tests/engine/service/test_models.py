@@ -40,11 +40,11 @@ async def identified(rc: Rc, audio: bytes, *speaker_ids: str) -> tuple[int, str]
 
 
 async def test_another_model_of_the_same_name_is_found_out(own: Settings, clip: Clip) -> None:
-    async with running_engine(own) as rc:
+    async with running_engine(own, loads=True) as rc:
         assert (await rc.enroll("anna", clip(0, 0, seconds=20))).status == 201
         assert (await identified(rc, clip(0, 3), "anna"))[0] == 200
     put_another(own.cache_dir)
-    async with running_engine(own) as rc:
+    async with running_engine(own, loads=True) as rc:
         status, message = await identified(rc, clip(0, 3), "anna")
         assert (status, message.partition(":")[0]) == (400, "other_model")
         assert message.count(f"{_MODEL} (") == 2  # either is told by its weights, too
@@ -58,7 +58,7 @@ async def test_another_model_of_the_same_name_is_found_out(own: Settings, clip: 
 async def test_enrollments_of_before_go_by_the_name_until_a_sample_is_added(
     own: Settings, redis: ArqRedis, clip: Clip
 ) -> None:
-    async with running_engine(own) as rc:
+    async with running_engine(own, loads=True) as rc:
         await rc.enroll("anna", clip(0, 0, seconds=20))
         key = keys.enrollment(own.account, "anna")
         document = json.loads(await redis.hget(key, "document") or b"")  # type: ignore[misc]  # typed for both clients
