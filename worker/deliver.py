@@ -96,15 +96,21 @@ class Pump:
             return False
         while await self._take_new(endpoint):
             pass
-        free = _MOST - len(self._lanes)
-        if free > 0:
-            limit = free + len(self._lanes)  # those under way stand among the due
-            due = await self._ways.endpoints.due(self._id, now_ms=self._now_ms(), limit=limit, events=_AHEAD)
-            begun = [one for one in due if one.name not in self._lanes][:free]
+        while not await self._begin_due():
+            pass
+        return True
+
+    async def _begin_due(self) -> bool:
+        """Begin lanes that are due; False if one has ended meanwhile, of which what was read is no longer true."""
+        under_way = set(self._lanes)
+        free = _MOST - len(under_way)
+        if free > 0:  # those under way stand among the due
+            due = await self._ways.endpoints.due(self._id, now_ms=self._now_ms(), limit=_MOST, events=_AHEAD)
+            begun = [one for one in due if one.name not in under_way][:free]
             newest = await self._ways.endpoints.get(self._id) if begun else None
             if newest and not newest.disabled:
                 self._lanes |= {one.name: asyncio.create_task(self._run(newest, one)) for one in begun}
-        return True
+        return under_way <= self._lanes.keys()
 
     async def landed(self, *, or_news: asyncio.Event | None = None, at_most_s: float | None = None) -> None:
         """Return once one of those under way has ended; with news or a time, at these too, if that is earlier."""

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from datetime import timedelta
@@ -17,13 +17,14 @@ from tests.support.lives import START
 from tests.support.waiting import until
 from tests.worker.events.outside import Line
 from worker.contract.events import PREFIX
-from worker.deliver import Pump, Ways
+from worker.deliver import Answer, Pump, Ways
 from worker.deliveries import Deliveries
 from worker.enrollment.errors import UnreadableError
 from worker.store import keys
 from worker.store.endpoint import Endpoint
+from worker.store.endpoints import Endpoints
 from worker.store.events import Bell
-from worker.store.faring import Fared
+from worker.store.faring import Fared, Waiting
 
 NEWER = {
     "id": "newer", "url": "http://newer", "types": [], "full": False, "description": "", "disabled": "",
@@ -257,3 +258,48 @@ async def test_an_endpoint_that_can_not_be_read_is_left_as_it_is_and_the_others_
         await line.endpoints.change("newer", disabled)
     assert await redis.hget(place, "newer") == blob.encode()  # type: ignore[misc]  # typed for both clients
     assert await line.endpoints.remove("newer")
+
+
+class LateEndpoints(Endpoints):
+    """What is due is read at once, and answered when the test says so."""
+
+    def __init__(self, redis: ArqRedis, settings: Settings) -> None:
+        super().__init__(redis, account=settings.account)
+        self.read, self.may_answer = asyncio.Event(), asyncio.Event()
+        self.may_answer.set()
+
+    async def due(self, endpoint_id: str, *, now_ms: int, limit: int, events: int) -> list[Waiting]:
+        found = await super().due(endpoint_id, now_ms=now_ms, limit=limit, events=events)
+        self.read.set()
+        await self.may_answer.wait()
+        return found
+
+
+async def test_what_was_delivered_while_the_due_were_asked_for_is_not_sent_again(
+    line: Line, redis: ArqRedis, settings: Settings
+) -> None:
+    posted, is_posting, is_taken = list[str](), asyncio.Event(), asyncio.Event()
+
+    async def post(_url: str, body: bytes, _headers: Mapping[str, str]) -> Answer:
+        posted.append(json.loads(body)["id"])
+        is_posting.set()
+        await is_taken.wait()
+        return Answer(200)
+
+    late = LateEndpoints(redis, settings)
+    await line.add("crm")
+    pump = Pump(replace(line.ways, endpoints=late, post=post), "crm")
+    await line.tell("anna", 0)
+    await pump.step()
+    await is_posting.wait()
+    late.read.clear()
+    late.may_answer.clear()
+    stepping = asyncio.create_task(pump.step())
+    await late.read.wait()  # the event is among the due, as it is under way
+    is_taken.set()
+    await pump.landed()
+    late.may_answer.set()
+    await stepping
+    await line.work(pump)
+    assert len(posted) == 1
+    assert (await line.endpoints.health("crm")).delivered == 1
