@@ -8,7 +8,7 @@ from pathlib import Path
 
 def children() -> list[int]:
     """Of this process, that decode."""
-    found = [int(pid) for task in Path("/proc/self/task").iterdir() for pid in (task / "children").read_text().split()]
+    found = [pid for task in Path("/proc/self/task").iterdir() for pid in _of(task)]
     return [pid for pid in found if b"engine.voice.apart" in _command(pid)]
 
 
@@ -17,6 +17,14 @@ def strike(number: signal.Signals) -> None:
     for child in children():
         with contextlib.suppress(ProcessLookupError):
             os.kill(child, number)
+
+
+def _of(thread: Path) -> list[int]:
+    """What it has started; of a thread that has just ended another one is the parent by now."""
+    try:
+        return [int(pid) for pid in (thread / "children").read_text().split()]
+    except OSError:
+        return []
 
 
 def _command(pid: int) -> bytes:
