@@ -1,6 +1,5 @@
 """Shortlists by HTTP: asked for, made by a job, told without those who may not be named, forgotten."""
 
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -9,30 +8,17 @@ import pytest
 from arq.connections import ArqRedis
 
 from config.settings import Settings
-from tests.support.door import front_door
 from tests.support.lives import START
 from tests.support.speech import said, speakers, wav
 from worker import functions
 from worker.enrollment.facts import BatchJoined, EnrollmentSeen, SpeakerErased
 from worker.enrollment.record import Enrollment, Quality, SpeakerId
-from worker.enrollment.steps import Policy
 from worker.furnishing import opened
 from worker.queue import jobs
 from worker.queue.jobs import Queue
 from worker.store import keys
 from worker.store.shortlists import Shortlist, Shortlists
 from worker.store.status import StatusStore
-
-
-@pytest.fixture
-async def door(settings: Settings) -> AsyncIterator[aiohttp.ClientSession]:
-    async with front_door(settings) as http:
-        yield http
-
-
-@pytest.fixture
-def store(redis: ArqRedis, settings: Settings) -> StatusStore:
-    return StatusStore(redis, account=settings.account, policy=Policy(), events_kept=1000)
 
 
 async def asked(door: aiohttp.ClientSession, recording: object, **more: object) -> tuple[int, dict[str, Any]]:
