@@ -7,6 +7,7 @@ recording handed in twice is one. A row is refused with a code and the others go
 
 import asyncio
 from collections import Counter
+from collections.abc import Collection
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -15,7 +16,6 @@ import structlog
 from redis.exceptions import RedisError
 
 from config.points import point
-from worker.contract.rows import Row
 from worker.enrollment.errors import RejectError, RetryLaterError
 from worker.enrollment.record import SpeakerId
 from worker.enrollment.states import SpeakerState
@@ -146,10 +146,7 @@ class Feeder:
         if not rows:
             raise AssertionError(f"{batch.read} rows read, {batch.total} counted")
         problems = await self._ways.taking.take_in(batch.plan, rows, behind=batch.read)
-        for problem in problems:
-            row = rows[problem.number - batch.read].row
-            if problem.code == "speaker_erased" and isinstance(row, Row) and row.speaker_id:
-                await self._ways.shop.batches.unnaming.want(SpeakerId(row.speaker_id), [self._batch_id])
+        await self._take_out_erased({rows[problem.number - batch.read].row.speaker_id for problem in problems})
         point("feed.taken")
         await self._ways.manifests.note(self._batch_id, problems, behind=batch.read, rows=len(rows))
         fates = Counter(problem.fate for problem in problems)
@@ -157,6 +154,14 @@ class Feeder:
         await self._ways.shop.batches.fed(batch, rows=len(rows), fates=fates)
         self._at = batch.read + len(rows)
         point("feed.counted")
+
+    async def _take_out_erased(self, names: Collection[str | None]) -> None:
+        """Have those who were erased before taken out of rows that are not taken, whatever is wrong with these."""
+        shop = self._ways.shop
+        records = await shop.store.many([SpeakerId(name) for name in names if name])
+        for name, record in records.items():
+            if record.erased_at:
+                await shop.batches.unnaming.want(name, [self._batch_id])
 
     async def _open(self, batch: Batch) -> Pieces:
         """The manifest, from the row on that the store says; somebody else may have read on."""

@@ -17,6 +17,7 @@ from voxroll.failure import CommandError, Exit
 from voxroll.show import JsonOption, as_data, err, out
 from worker.contract.standing import QUALITIES
 
+_PATIENCE_S = 900.0  # as long as `enroll` waits
 BatchOption = Annotated[str, typer.Option(help="Only speakers of this batch.")]
 
 
@@ -121,7 +122,11 @@ async def _ids(*, complete: bool, least: int, batch: str) -> list[str]:
 
 async def _shortlist(source: str, *, min_quality: str, batch: str) -> list[str]:
     async with Client() as client:
-        return await client.shortlist(source, min_quality=min_quality, batch=batch or None)
+        try:
+            return await client.shortlist(source, min_quality=min_quality, batch=batch or None, timeout_s=_PATIENCE_S)
+        except TimeoutError as error:
+            message = f"nobody has listened to it for {_PATIENCE_S:g} s; does a worker run? `voxroll doctor` looks"
+            raise CommandError("shortlist_late", message) from error
 
 
 async def _export(batch: str) -> None:

@@ -168,7 +168,7 @@ def _rewritten(before: Path, kind: str, after: Path, names: Collection[str]) -> 
     is_changed = False
     with after.open("w") as file:
         for row in manifest.read(before, kind=kind):
-            is_named = isinstance(row, Row) and row.speaker_id in names
+            is_named = row.speaker_id in names
             is_changed |= is_named
             told = row.told(source=row.source) if isinstance(row, Row) and not is_named else {}
             file.write(json.dumps(told) + "\n")
