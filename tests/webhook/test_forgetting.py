@@ -156,11 +156,15 @@ async def test_the_erased_are_found_in_rows_that_were_not_taken(
     unread = [{"id": name, "file": gone, "consent": "maybe"} for name in ("edgar", "felix")]
     first = await handed_in(door, [*rows, *({"id": name, "file": gone} for name in ("ben", "clara", "dora")), *unread])
     other = await handed_in(door, [*rows, {"id": "ben", "file": gone}])
+    await swept(world)  # whoever was erased by now is looked for no more
+    alone = await handed_in(door, [*rows, unread[0]])
+    await world.settled(alone)
     await world.settled(first)
     for name in ("ben", "felix"):
         await ask(door, "DELETE", f"/v1/speakers/{name}")
     await swept(world)
     assert named(settings, first) == {"dora"}
+    assert named(settings, alone) == set()
     assert await world.shop.batches.unnaming.wanted() == {other: {"ben", "clara", "edgar", "felix"}}  # it has not ended
     await world.settled(other)
     await swept(world)
